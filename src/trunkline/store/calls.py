@@ -1,0 +1,254 @@
+"""SQL of calls: their events, their keys, their folded state, and what people read of them."""
+
+import secrets
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+import msgspec
+from psycopg import AsyncConnection
+
+from trunkline.domain.call import Call
+from trunkline.domain.caller import CallerCard
+from trunkline.domain.events import CallEvent, LiveCalls
+
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32: nothing to misread
+_REF_LENGTH = 10
+_NOTIFY = "trunkline_calls"
+_UNCOMMITTED = 1000  # calls with lower ids may still be on their way into the table
+
+_encode = msgspec.json.Encoder().encode
+_decode_event = msgspec.json.Decoder(CallEvent).decode
+decode_call = msgspec.json.Decoder(Call).decode
+decode_card = msgspec.json.Decoder(CallerCard).decode
+
+
+class KnownCall(msgspec.Struct, frozen=True):
+    """A call as the tracker finds it."""
+
+    id: int
+    version: int
+    call: Call
+    card: CallerCard | None
+
+
+def new_ref() -> str:
+    """A short reference that nobody can guess."""
+    return "".join(secrets.choice(_ALPHABET) for _ in range(_REF_LENGTH))
+
+
+async def lock_account(connection: AsyncConnection, tenant_id: int, account: str) -> None:
+    """One tracker at a time works on one phone system, whatever the process; until the transaction ends."""
+    await connection.execute(
+        "select pg_advisory_xact_lock(hashtextextended(%s, 7))", (f"{tenant_id}:{account}",), prepare=True
+    )
+
+
+async def owners(connection: AsyncConnection, tenant_id: int, account: str, keys: Iterable[str]) -> dict[str, int]:
+    """Which call each known key belongs to."""
+    cursor = await connection.execute(
+        "select key, call_id from calls.keys where tenant_id = %s and account = %s and key = any(%s)",
+        (tenant_id, account, list(keys)),
+        prepare=True,
+    )
+    return dict(await cursor.fetchall())
+
+
+async def create(connection: AsyncConnection, tenant_id: int, event: CallEvent) -> int:
+    """A new call, as yet without state; returns its id."""
+    call = Call(system=event.system, account=event.account, call_key=event.call_key)
+    cursor = await connection.execute(
+        "insert into calls.calls (tenant_id, account, system, call_key, ref, state, call, version)"
+        " values (%s, %s, %s, %s, %s, 'new', %s, 0) returning id",
+        (tenant_id, event.account, event.system, event.call_key, new_ref(), _encode(call).decode()),
+        prepare=True,
+    )
+    row = await cursor.fetchone()
+    if row is None:
+        raise RuntimeError("an insert returned nothing")
+    return int(row[0])
+
+
+async def add_keys(
+    connection: AsyncConnection, tenant_id: int, account: str, keys: Iterable[str], call_id: int
+) -> None:
+    """New keys of a call."""
+    await connection.execute(
+        "insert into calls.keys (tenant_id, account, key, call_id, original_call_id)"
+        " select %s, %s, key, %s, %s from unnest(%s::text[]) key on conflict do nothing",
+        (tenant_id, account, call_id, call_id, list(keys)),
+        prepare=True,
+    )
+
+
+async def add_event(
+    connection: AsyncConnection, tenant_id: int, call_id: int, inbox_id: int | None, event: CallEvent
+) -> None:
+    """Store an event of a call, once."""
+    await connection.execute(
+        "insert into calls.events (call_id, tenant_id, account, event_id, inbox_id, kind, occurred_at, event)"
+        " values (%s, %s, %s, %s, %s, %s, %s, %s) on conflict do nothing",
+        (
+            call_id,
+            tenant_id,
+            event.account,
+            event.event_id,
+            inbox_id,
+            event.kind.value,
+            event.occurred_at,
+            _encode(event).decode(),
+        ),
+        prepare=True,
+    )
+
+
+async def merge(connection: AsyncConnection, older: int, younger: int) -> None:
+    """`younger` turns out to be part of `older`. Its events and original keys stay its own, so this can be undone."""
+    await connection.execute("update calls.keys set call_id = %s where call_id = %s", (older, younger))
+    await connection.execute(
+        "update calls.calls set merged_into = %s, version = version + 1 where id = %s or merged_into = %s",
+        (older, younger, younger),
+    )
+    await notify(connection, [younger])
+
+
+async def unmerge(connection: AsyncConnection, call_id: int) -> None:
+    """Make a call that was merged away stand on its own again; fold both anew afterwards."""
+    await connection.execute("update calls.keys set call_id = %s where original_call_id = %s", (call_id, call_id))
+    await connection.execute(
+        "update calls.calls set merged_into = null, version = version + 1 where id = %s", (call_id,)
+    )
+
+
+async def older_of(connection: AsyncConnection, call_ids: Sequence[int]) -> int:
+    """The call among `call_ids` that began first."""
+    cursor = await connection.execute(
+        "select id from calls.calls where id = any(%s) order by started_at nulls last, id limit 1", (list(call_ids),)
+    )
+    row = await cursor.fetchone()
+    if row is None:
+        raise LookupError("none of these calls exists")
+    return int(row[0])
+
+
+async def load(
+    connection: AsyncConnection, call_ids: Sequence[int]
+) -> tuple[dict[int, KnownCall], dict[int, list[CallEvent]]]:
+    """The calls and all their events, those of calls merged into them included."""
+    cursor = await connection.execute(
+        "select id, version, call::text, card::text from calls.calls where id = any(%s)",
+        (list(call_ids),),
+        prepare=True,
+    )
+    known = {
+        call_id: KnownCall(call_id, version, decode_call(call), decode_card(card) if card else None)
+        for call_id, version, call, card in await cursor.fetchall()
+    }
+    # Lateral, so that events are reached through their index whatever the planner thinks of how many there are.
+    cursor = await connection.execute(
+        "select c.target, e.event from ("
+        "  select id, id as target from unnest(%s::bigint[]) id"
+        "  union all select id, merged_into from calls.calls where merged_into = any(%s)"
+        ") c cross join lateral (select event::text from calls.events where call_id = c.id offset 0) e",
+        (list(call_ids), list(call_ids)),
+        prepare=True,
+    )
+    events: dict[int, list[CallEvent]] = {call_id: [] for call_id in known}
+    for call_id, event in await cursor.fetchall():
+        events.setdefault(call_id, []).append(_decode_event(event))
+    return known, events
+
+
+async def save(connection: AsyncConnection, call_id: int, call: Call, card: CallerCard | None) -> None:
+    """The call as folded, with its card; tells the live feed."""
+    match = card.match if card else None
+    await connection.execute(
+        "update calls.calls set call_key = %(key)s, direction = %(direction)s, state = %(state)s,"
+        " outcome = %(outcome)s, external_number = %(number)s, did = %(did)s, started_at = %(started)s,"
+        " answered_at = %(answered)s,"
+        " ended_at = %(ended)s, customer_id = %(customer)s, match_kind = %(match)s, call = %(call)s, card = %(card)s,"
+        " version = version + 1, updated_at = clock_timestamp() where id = %(id)s",
+        {
+            "id": call_id,
+            "key": call.call_key,
+            "direction": call.direction,
+            "state": call.state.value,
+            "outcome": call.outcome,
+            "number": call.external_number,
+            "did": call.did,
+            "started": call.started_at,
+            "answered": call.answered_at,
+            "ended": call.ended_at,
+            "customer": match.customer.id if match and match.customer else None,
+            "match": match.kind.value if match else None,
+            "call": _encode(call).decode(),
+            "card": _encode(card).decode() if card else None,
+        },
+        prepare=True,
+    )
+
+
+async def notify(connection: AsyncConnection, call_ids: Sequence[int]) -> None:
+    """Tell every process which calls changed, when the transaction commits."""
+    await connection.execute(
+        "select pg_notify(%s, tenant_id || ':' || id || ':' || version) from calls.calls where id = any(%s)",
+        (_NOTIFY, list(call_ids)),
+        prepare=True,
+    )
+
+
+async def open_calls_not_in(connection: AsyncConnection, tenant_id: int, live: LiveCalls) -> list[tuple[int, Call]]:
+    """Open calls of the account that began before the list was taken and are not on it."""
+    cursor = await connection.execute(
+        "select c.id, c.call::text from calls.calls c where c.tenant_id = %s and c.account = %s and c.state <> 'ended'"
+        " and c.merged_into is null and c.started_at < %s and not exists"
+        " (select from calls.keys k where k.call_id = c.id and k.key = any(%s))",
+        (tenant_id, live.account, live.as_of, sorted(live.call_keys)),
+    )
+    return [(call_id, decode_call(call)) for call_id, call in await cursor.fetchall()]
+
+
+async def first_unsettled(connection: AsyncConnection, since_id: int) -> int:
+    """The first call from `since_id` on that lives or has no entry in the logbook; all before it are settled."""
+    cursor = await connection.execute(
+        "select coalesce(min(c.id) filter (where c.state <> 'ended' or e.call_id is null), max(c.id) - %s)"
+        " from calls.calls c left join logbook.entries e on e.call_id = c.id"
+        " where c.id >= %s and c.merged_into is null",
+        (_UNCOMMITTED, since_id),
+    )
+    row = await cursor.fetchone()
+    return max(since_id, row[0]) if row and row[0] is not None else since_id
+
+
+async def ended_without_entry(
+    connection: AsyncConnection, since_id: int, *, older_than_s: float, limit: int
+) -> list[tuple[int, int]]:
+    """(tenant, call) of ended calls from `since_id` on that the logbook does not know yet."""
+    cursor = await connection.execute(
+        "select c.tenant_id, c.id from calls.calls c left join logbook.entries e on e.call_id = c.id"
+        " where c.id >= %s and c.state = 'ended' and c.merged_into is null and e.call_id is null"
+        " and c.updated_at < clock_timestamp() - make_interval(secs => %s) order by c.id limit %s",
+        (since_id, older_than_s, limit),
+    )
+    return [(tenant_id, call_id) for tenant_id, call_id in await cursor.fetchall()]
+
+
+async def set_connection(
+    connection: AsyncConnection, tenant_id: int, account: str, state: str, detail: str | None
+) -> None:
+    """How a phone system's connection stands."""
+    await connection.execute(
+        "insert into calls.connections (tenant_id, account, state, since, detail)"
+        " values (%s, %s, %s, clock_timestamp(), %s)"
+        " on conflict (tenant_id, account) do update set state = excluded.state, since = excluded.since,"
+        " detail = excluded.detail",
+        (tenant_id, account, state, detail),
+    )
+
+
+async def connections(connection: AsyncConnection, tenant_id: int) -> list[tuple[str, str, datetime, str | None]]:
+    """(account, state, since, detail) of every phone system."""
+    cursor = await connection.execute(
+        "select account, state, since, detail from calls.connections where tenant_id = %s order by account",
+        (tenant_id,),
+    )
+    return [(account, state, since, detail) for account, state, since, detail in await cursor.fetchall()]
