@@ -1,0 +1,1 @@
+"""The ServiceTitan API: authentication, limits, errors, paging, export feeds."""

@@ -1,0 +1,104 @@
+"""From an HTTP answer to the error it means: both error shapes, and bodies that are HTML, empty or broken."""
+
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import httpx
+import msgspec
+
+from trunkline.servicetitan.errors import (
+    AppKeyRefused,
+    Conflict,
+    InvalidRequest,
+    NotFound,
+    OutcomeUnknown,
+    RateLimited,
+    ScopeMissing,
+    ServerTrouble,
+    ServiceTitanError,
+    UnexpectedAnswer,
+)
+
+_FALLBACK_RETRY_AFTER_S = 1.0
+_LONGEST_RETRY_AFTER_S = 120.0
+
+_MEANINGS: dict[int, tuple[type[ServiceTitanError], str]] = {
+    401: (AppKeyRefused, "ServiceTitan refused the token or the app key: check both, and the tenant id"),
+    403: (
+        ScopeMissing,
+        "ServiceTitan refused the request: a scope is missing, or the tenant has not approved this version of the app",
+    ),
+    404: (NotFound, "ServiceTitan knows no such record"),
+    409: (Conflict, "ServiceTitan refused a conflicting change"),
+}
+
+
+def error_of(response: httpx.Response, *, writing: bool) -> ServiceTitanError:
+    """The error that a non-2xx answer means; `writing` tells whether the request may have changed something."""
+    body = _body(response)
+    said = _sentence(body)
+    trace_id = _text(body, "traceid")
+    status = response.status_code
+    if status == 429:
+        return RateLimited(
+            f"ServiceTitan asks us to slow down{said}", retry_after_s=retry_after(response), trace_id=trace_id
+        )
+    if status >= 500 or status == 408:
+        if writing:
+            return OutcomeUnknown(f"ServiceTitan failed while writing{said}", status=status, trace_id=trace_id)
+        return ServerTrouble(f"ServiceTitan has trouble (status {status}){said}", status=status, trace_id=trace_id)
+    if status in {400, 422}:
+        return InvalidRequest(
+            f"ServiceTitan found the request wrong{said}", errors=_errors(body), status=status, trace_id=trace_id
+        )
+    kind, meaning = _MEANINGS.get(status, (UnexpectedAnswer, f"ServiceTitan answered with status {status}"))
+    return kind(f"{meaning}{said}", status=status, trace_id=trace_id)
+
+
+def retry_after(response: httpx.Response) -> float:
+    """Seconds to wait, from a number or an HTTP date: up to two minutes; one where it is missing or broken."""
+    return min(_LONGEST_RETRY_AFTER_S, max(0.0, _asked_to_wait(response)))
+
+
+def _asked_to_wait(response: httpx.Response) -> float:
+    value = response.headers.get("retry-after", "")
+    try:
+        return float(value)
+    except ValueError:
+        pass
+    try:
+        return (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds()
+    except (ValueError, TypeError):
+        return _FALLBACK_RETRY_AFTER_S
+
+
+def _body(response: httpx.Response) -> dict[str, Any]:
+    """The body's fields with lower-case names; empty for whatever is no JSON object."""
+    try:
+        decoded = msgspec.json.decode(response.content)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return {}
+    return {name.lower(): value for name, value in decoded.items()} if isinstance(decoded, dict) else {}
+
+
+def _text(body: dict[str, Any], name: str) -> str | None:
+    value = body.get(name)
+    return value if isinstance(value, str) and value else None
+
+
+def _errors(body: dict[str, Any]) -> dict[str, list[str]]:
+    errors = body.get("errors")
+    if not isinstance(errors, dict):
+        return {}
+    return {
+        str(field): [str(problem) for problem in problems] if isinstance(problems, list) else [str(problems)]
+        for field, problems in errors.items()
+    }
+
+
+def _sentence(body: dict[str, Any]) -> str:
+    """What ServiceTitan itself says, shortened, as the end of our sentence."""
+    details = "; ".join(f"{field}: {' '.join(problems)}" for field, problems in _errors(body).items())
+    said = details or _text(body, "title") or _text(body, "message") or ""
+    return f" ({said[:300]})." if said else "."

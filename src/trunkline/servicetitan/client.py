@@ -1,0 +1,263 @@
+"""One tenant's ServiceTitan: authentication, limits, retries, paging and export feeds.
+
+Reads are retried by error class with jitter. A write is sent again only after 429. Where it cannot have been committed
+(no connection was made, or ServiceTitan says no) the error says so; all else about it is :class:`OutcomeUnknown`.
+
+Sources: ServiceTitan's developer pages "OAuth 2.0", "Environments", "APIs, App Keys & Client Keys" and
+"Transactional & Export APIs".
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, Self, TypeVar, cast
+
+import httpx
+import msgspec
+import stamina
+
+from trunkline.servicetitan.answers import error_of
+from trunkline.servicetitan.errors import (
+    BadCredentials,
+    OutcomeUnknown,
+    RateLimited,
+    RetryLater,
+    ServerTrouble,
+    UnexpectedAnswer,
+    Unreachable,
+)
+
+T = TypeVar("T")
+
+RENEW_EARLY_S = 60.0
+PAGE_SIZE = 5000
+READ_TIMEOUT = httpx.Timeout(20.0, connect=5.0)
+# The server gives up after 100 s; bulk reads wait a little longer than that.
+BULK_TIMEOUT = httpx.Timeout(110.0, connect=5.0)
+ATTEMPTS = 5
+
+
+class RequestLimiter(Protocol):
+    """Holds the 60 requests a second of one app and tenant, across all processes."""
+
+    async def acquire(self, tenant_id: int) -> None:
+        """Return when the next request may go."""
+
+
+@dataclass(frozen=True)
+class Environment:
+    """Where to ask for tokens, and where for data."""
+
+    token_url: str
+    api_url: str
+
+    @classmethod
+    def at(cls, base_url: str) -> Self:
+        """Both under one base URL, as a sandbox serves them."""
+        base = base_url.rstrip("/")
+        return cls(f"{base}/connect/token", base)
+
+    @classmethod
+    def named(cls, name: str) -> Self:
+        """`production`, `integration`, or a base URL."""
+        if name.startswith(("http://", "https://")):
+            return cls.at(name)
+        infix = {"production": "", "integration": "-integration"}[name]
+        return cls(f"https://auth{infix}.servicetitan.io/connect/token", f"https://api{infix}.servicetitan.io")
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What the developer portal and the tenant gave us; never shown."""
+
+    client_id: str
+    client_secret: str = field(repr=False)
+    app_key: str = field(repr=False)
+
+
+class Page(msgspec.Struct, Generic[T], rename="camel"):
+    """One page of a list."""
+
+    data: list[T]
+    has_more: bool = False
+    total_count: int | None = None
+
+
+class ExportPage(msgspec.Struct, Generic[T], rename="camel"):
+    """One page of an export feed; `continue_from` goes on from here, also when `has_more` is false."""
+
+    data: list[T]
+    has_more: bool = False
+    continue_from: str | None = None
+
+
+class _Token(msgspec.Struct):
+    access_token: str
+    expires_in: float
+
+
+class ServiceTitan:
+    """One tenant's API. `http` is shared by all tenants; paths are like ``crm/v2/tenant/{tenant}/customers``."""
+
+    def __init__(
+        self,
+        environment: Environment,
+        tenant_id: int,
+        credentials: Credentials,
+        *,
+        limiter: RequestLimiter,
+        http: httpx.AsyncClient,
+    ) -> None:
+        self.tenant_id = tenant_id
+        self._environment = environment
+        self._credentials = credentials
+        self._limiter = limiter
+        self._http = http
+        self._token: str | None = None
+        self._renew_at = 0.0
+        self._renewing = asyncio.Lock()
+
+    async def get(
+        self, path: str, answer: type[T], params: Mapping[str, Any] | None = None, *, bulk: bool = False
+    ) -> T:
+        """Read `path` as `answer`.
+
+        Raises:
+            RetryLater: also after several tries.
+            NeedsFixing: credentials or scopes are wrong.
+            GivenUp: the request is wrong, or the answer is.
+        """
+        content = await self.get_bytes(path, params, bulk=bulk)
+        return decode(content, answer)
+
+    async def get_bytes(self, path: str, params: Mapping[str, Any] | None = None, *, bulk: bool = False) -> bytes:
+        """Read `path` undecoded; raises as :meth:`get`."""
+        timeout = BULK_TIMEOUT if bulk else READ_TIMEOUT
+        async for attempt in stamina.retry_context(on=_wait_before_retry, attempts=ATTEMPTS, timeout=None):
+            with attempt:
+                return (await self._send("GET", path, params=params, timeout=timeout)).content
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    async def post(self, path: str, body: object, answer: type[T]) -> T | None:
+        """Write `body`; `None` where the answer is empty.
+
+        Raises:
+            OutcomeUnknown: the write may have happened.
+            RetryLater, NeedsFixing, GivenUp: it has not.
+        """
+        async for attempt in stamina.retry_context(on=_wait_where_limited, attempts=ATTEMPTS, timeout=None):
+            with attempt:
+                response = await self._send("POST", path, content=msgspec.json.encode(body), timeout=READ_TIMEOUT)
+                try:
+                    return decode(response.content, answer) if response.content.strip() else None
+                except UnexpectedAnswer as error:
+                    raise OutcomeUnknown(
+                        "ServiceTitan took a write, and its answer cannot be read; we look whether it arrived.",
+                        status=response.status_code,
+                    ) from error
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    async def pages(
+        self, path: str, item: type[T], params: Mapping[str, Any] | None = None, *, page_size: int = PAGE_SIZE
+    ) -> AsyncIterator[list[T]]:
+        """All pages of a list. Rows may shift between pages while data change: expect repeats."""
+        number = 1
+        while True:
+            query = {**(params or {}), "page": number, "pageSize": page_size}
+            page = await self.get(path, cast("type[Page[T]]", Page[item]), query, bulk=True)  # type: ignore[valid-type]
+            yield page.data
+            if not page.has_more:
+                return
+            number += 1
+
+    async def export(
+        self, path: str, item: type[T], *, continue_from: str | None = None, include_recent_changes: bool = False
+    ) -> ExportPage[T]:
+        """One page of an export feed, from the beginning or from a token or date."""
+        params: dict[str, Any] = {"includeRecentChanges": "true" if include_recent_changes else "false"}
+        if continue_from is not None:
+            params["from"] = continue_from
+        page_type = cast("type[ExportPage[T]]", ExportPage[item])  # type: ignore[valid-type]
+        return await self.get(path, page_type, params, bulk=True)
+
+    async def _send(self, method: str, path: str, **request: Any) -> httpx.Response:
+        token = await self._valid_token()
+        response = await self._exchange(method, path, token, **request)
+        if response.status_code == httpx.codes.UNAUTHORIZED:  # revoked early, or the clock is off: once is worth a try
+            token = await self._valid_token(refused=token)
+            response = await self._exchange(method, path, token, **request)
+        if response.is_success:
+            return response
+        raise error_of(response, writing=method != "GET")
+
+    async def _exchange(self, method: str, path: str, token: str, **request: Any) -> httpx.Response:
+        await self._limiter.acquire(self.tenant_id)
+        url = f"{self._environment.api_url}/{path.format(tenant=self.tenant_id)}"
+        headers = {
+            "Authorization": f"Bearer {token}",
+            "ST-App-Key": self._credentials.app_key,
+            "Content-Type": "application/json",
+        }
+        try:
+            return await self._http.request(method, url, headers=headers, **request)
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+            raise Unreachable("ServiceTitan cannot be reached; we keep trying.") from error
+        except httpx.RequestError as error:
+            if method == "GET":
+                raise Unreachable("The connection to ServiceTitan broke; we keep trying.") from error
+            raise OutcomeUnknown("ServiceTitan's reply to a write was lost; we look whether it arrived.") from error
+
+    async def _valid_token(self, *, refused: str | None = None) -> str:
+        """The cached token; fetched by one caller while the others wait."""
+        async with self._renewing:
+            if self._token is None or self._token == refused or time.monotonic() >= self._renew_at:
+                self._token = None
+                token = await self._fetch_token()
+                self._token = token.access_token
+                self._renew_at = time.monotonic() + max(0.0, token.expires_in - RENEW_EARLY_S)
+            return self._token
+
+    async def _fetch_token(self) -> _Token:
+        form = {
+            "grant_type": "client_credentials",
+            "client_id": self._credentials.client_id,
+            "client_secret": self._credentials.client_secret,
+        }
+        try:
+            response = await self._http.post(self._environment.token_url, data=form, timeout=READ_TIMEOUT)
+        except httpx.RequestError as error:
+            raise Unreachable("ServiceTitan's sign-in cannot be reached; we keep trying.") from error
+        if response.status_code in {400, 401, 403}:
+            raise BadCredentials(
+                "ServiceTitan refused the client id or secret: check both, that neither has a blank at its end, and"
+                " that they belong to this environment.",
+                status=response.status_code,
+            )
+        if not response.is_success:
+            raise error_of(response, writing=False)
+        return decode(response.content, _Token)
+
+
+def decode(content: bytes, answer: type[T]) -> T:
+    """Decode JSON into `answer`, unknown fields ignored.
+
+    Raises:
+        UnexpectedAnswer: it is no JSON, or not of that shape.
+    """
+    try:
+        return msgspec.json.decode(content, type=answer)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise UnexpectedAnswer(f"ServiceTitan's answer cannot be read ({error}).") from None
+
+
+def _wait_where_limited(error: Exception) -> bool | float:
+    """Repeat a write only where it came too early, after as long as ServiceTitan asks."""
+    return error.retry_after_s if isinstance(error, RateLimited) else False
+
+
+def _wait_before_retry(error: Exception) -> bool | float:
+    """Retry what may succeed later; after 429 as long as ServiceTitan asks, else with stamina's jittered backoff."""
+    if isinstance(error, RateLimited):
+        return error.retry_after_s
+    return isinstance(error, ServerTrouble | Unreachable | RetryLater)
