@@ -1,0 +1,1 @@
+"""One module per phone system: each knows its vendor, none knows ServiceTitan or the database."""

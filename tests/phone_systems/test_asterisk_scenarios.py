@@ -1,0 +1,148 @@
+"""Calls played by a simulated Asterisk over a real socket, followed by the real adapter."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import pytest
+
+from trunkline.domain.call import Call, CallState, Outcome
+from trunkline.domain.events import CallEvent, LiveCalls
+from trunkline.domain.fold import fold, keys_of
+from trunkline.phone_systems.asterisk.connection import challenge_key
+from trunkline.phone_systems.asterisk.wire import Splitter, read_frame
+from trunkline.phone_systems.base import LinkState, Parsed, RawMessage
+from trunkline.phone_systems.registry import adapter
+from trunkline.sandbox.asterisk import AmiServer, play
+
+CALLER = "4375550142"
+
+
+class Follower:
+    """Runs the adapter against a server and keeps what it delivers."""
+
+    def __init__(self, server: AmiServer, secret: str | None = None) -> None:
+        options = {
+            "host": server.host,
+            "port": server.port,
+            "username": server.username,
+            "secret": secret or server.secret,
+        }
+        self.adapter = adapter("asterisk", "main", options)
+        self.messages: list[RawMessage] = []
+        self.links: list[LinkState] = []
+        self.connected = asyncio.Event()
+        self.disconnected = asyncio.Event()
+
+    async def deliver(self, messages: Sequence[RawMessage]) -> None:
+        self.messages.extend(messages)
+
+    async def report(self, link: LinkState) -> None:
+        self.links.append(link)
+        if link.state == "connected":
+            self.connected.set()
+        if link.state == "disconnected":
+            self.disconnected.set()
+
+    def parsed(self) -> list[Parsed]:
+        return [item for message in self.messages for item in self.adapter.parse(message)]
+
+    def calls(self) -> list[Call]:
+        """Events joined by their keys, as the tracker joins them."""
+        groups: list[tuple[set[str], list[CallEvent]]] = []
+        for event in (item for item in self.parsed() if isinstance(item, CallEvent)):
+            keys, members = set(keys_of(event)), [event]
+            for group in [group for group in groups if group[0] & keys]:
+                groups.remove(group)
+                keys |= group[0]
+                members = group[1] + members
+            groups.append((keys, members))
+        return [fold(members) for _, members in groups]
+
+
+@asynccontextmanager
+async def following(server: AmiServer, secret: str | None = None) -> AsyncIterator[Follower]:
+    follower = Follower(server, secret)
+    task = asyncio.create_task(follower.adapter.run(follower.deliver, follower.report))  # type: ignore[attr-defined]
+    try:
+        yield follower
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.mark.parametrize(
+    ("scenario", "outcome", "direction", "answered_by"),
+    [
+        ("queue_answered", Outcome.ANSWERED, "inbound", "201"),
+        ("direct", Outcome.ANSWERED, "inbound", "201"),
+        ("missed", Outcome.MISSED, "inbound", None),
+        ("abandoned", Outcome.ABANDONED, "inbound", None),
+        ("voicemail", Outcome.VOICEMAIL, "inbound", None),
+        ("blind_transfer", Outcome.ANSWERED, "inbound", "201"),
+        ("attended_transfer", Outcome.ANSWERED, "inbound", "201"),
+        ("outbound", Outcome.ANSWERED, "outbound", "201"),
+        ("internal", Outcome.ANSWERED, "internal", "202"),
+    ],
+)
+async def test_each_scenario_is_one_call_as_people_would_tell_it(
+    scenario: str, outcome: Outcome, direction: str, answered_by: str | None
+) -> None:
+    async with AmiServer() as server, following(server) as follower:
+        await asyncio.wait_for(follower.connected.wait(), 5)
+        await play(server, scenario, caller=CALLER, pace=0.01)
+        await asyncio.sleep(0.1)
+        (call,) = follower.calls()
+    assert (call.state, call.outcome, call.direction) == (CallState.ENDED, outcome, direction)
+    assert (call.answered_by.extension if call.answered_by else None) == answered_by
+    assert call.external_number == (None if scenario == "internal" else "+14375550142")
+    if direction == "inbound":
+        assert call.did == "4375550100"
+    if scenario.endswith("_transfer"):
+        assert [transfer.party.extension for transfer in call.transfers if transfer.party] == ["202"]
+        assert call.last_agent is not None
+        assert call.last_agent.extension == "202"
+
+
+def test_the_challenge_is_answered_as_asterisk_computes_it() -> None:
+    assert challenge_key("840415273", "not-a-real-secret") == "30f1290696a0b0365307d2422d8314e3"
+
+
+async def test_a_wrong_secret_is_told_in_one_sentence() -> None:
+    async with AmiServer() as server, following(server, secret="wrong") as follower:
+        await asyncio.wait_for(follower.disconnected.wait(), 5)
+    assert "refused the login of 'trunkline': check username and secret" in str(follower.links[-1].detail)
+    assert "wrong" not in str(follower.links)
+
+
+async def test_a_broken_connection_is_made_anew_and_calls_that_ended_meanwhile_are_known() -> None:
+    async with AmiServer() as server, following(server) as follower:
+        await asyncio.wait_for(follower.connected.wait(), 5)
+        follower.connected.clear()
+        server.drop_connections()
+        await asyncio.wait_for(follower.connected.wait(), 5)
+        snapshots = [item for item in follower.parsed() if isinstance(item, LiveCalls)]
+    assert [link.state for link in follower.links] == ["connecting", "connected", "disconnected", "connected"]
+    assert [snapshot.call_keys for snapshot in snapshots] == [frozenset(), frozenset()]
+
+
+async def test_rubbish_on_the_wire_costs_nothing_but_itself() -> None:
+    async with AmiServer() as server, following(server) as follower:
+        await asyncio.wait_for(follower.connected.wait(), 5)
+        server.send_raw(b"no colon here\r\n\xff\xfe\r\n\r\n\r\n\r\nEvent: Hangup\r\nChannel\r\n\r\n")
+        await play(server, "direct", caller=CALLER, pace=0.01)
+        await asyncio.sleep(0.1)
+        good = [m for m in follower.messages if b"Linkedid" in m.body]
+    calls = {event.call_key for m in good for event in follower.adapter.parse(m) if isinstance(event, CallEvent)}
+    assert len(calls) == 1
+
+
+def test_frames_may_arrive_in_any_pieces() -> None:
+    data = b"Event: A\r\nKey: v: w\r\nEmpty:\r\n\r\nEvent: B\r\n\r\n"
+    for cut in range(len(data)):
+        splitter = Splitter()
+        frames = [read_frame(body) for piece in (data[:cut], data[cut:]) for body in splitter.feed(piece)]
+        assert [(frame.event, frame.get("key"), frame.get("empty")) for frame in frames] == [
+            ("A", "v: w", ""),
+            ("B", "", ""),
+        ]
