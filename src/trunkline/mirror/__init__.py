@@ -1,0 +1,1 @@
+"""Keeps a copy of the ServiceTitan data that a ringing phone needs."""
