@@ -1,0 +1,168 @@
+"""What the rest of the service asks of calls: one door for messages in, and the views people read."""
+
+import asyncio
+from collections.abc import Sequence
+
+import structlog
+
+from trunkline.calls.account import PhoneAccount
+from trunkline.calls.feed import to_view
+from trunkline.calls.identify import Identification
+from trunkline.calls.intake import Inbox, StoredMessage
+from trunkline.calls.tracker import Tracker
+from trunkline.calls.views import CallDetail, CallView, ConnectionView, EventView, WriteView
+from trunkline.domain import phone
+from trunkline.domain.caller import CallerCard
+from trunkline.domain.events import CallEvent, EventKind
+from trunkline.phone_systems.base import LinkState, RawMessage
+from trunkline.store import calls as rows
+from trunkline.store import views
+from trunkline.store.database import Database, DatabaseUnavailable
+
+log = structlog.get_logger(__name__)
+
+JUST_ENDED_S = 30 * 60
+BOARD_LIMIT = 100
+RETRY_S = 0.5
+
+
+class CallDesk:
+    """The facade of the room. Messages of one account are understood in order, by a worker of their own."""
+
+    def __init__(self, database: Database, inbox: Inbox, tracker: Tracker, identification: Identification) -> None:
+        self._database = database
+        self._inbox = inbox
+        self._tracker = tracker
+        self._identification = identification
+        self._queues: dict[str, asyncio.Queue[StoredMessage]] = {}
+        self._workers: dict[str, asyncio.Task[None]] = {}
+
+    async def receive(self, account: PhoneAccount, messages: Sequence[RawMessage], *, patient: bool = True) -> None:
+        """Store `messages`, durably on return; they are understood a moment later.
+
+        Raises:
+            DatabaseUnavailable: the caller is not patient, and they could not be stored.
+        """
+        stored = await self._inbox.append(account, messages, patient=patient)
+        queue = self._queues.setdefault(account.name, asyncio.Queue())
+        for message in stored:
+            queue.put_nowait(message)
+        if account.name not in self._workers:
+            self._workers[account.name] = asyncio.create_task(self._work(account, queue))
+
+    async def _work(self, account: PhoneAccount, queue: asyncio.Queue[StoredMessage]) -> None:
+        while True:
+            batch = [await queue.get()]
+            while not queue.empty():
+                batch.append(queue.get_nowait())
+            await self._take(account, batch)
+            for _ in batch:
+                queue.task_done()
+
+    async def _take(self, account: PhoneAccount, batch: Sequence[StoredMessage]) -> None:
+        while True:
+            try:
+                await self._tracker.take(account, batch)
+            except DatabaseUnavailable:
+                await asyncio.sleep(RETRY_S)
+            except Exception:
+                # The messages stay in the inbox; the sweeper takes them up again, one process or the next.
+                log.exception("messages could not be taken to their calls", account=account.name)
+                return
+            else:
+                return
+
+    async def drain(self) -> None:
+        """Wait until everything received is understood."""
+        await asyncio.gather(*(queue.join() for queue in self._queues.values()))
+
+    async def close(self) -> None:
+        """Stop the workers; what they leave is in the inbox."""
+        for worker in self._workers.values():
+            worker.cancel()
+        await asyncio.gather(*self._workers.values(), return_exceptions=True)
+
+    @property
+    def trouble(self) -> str | None:
+        """One sentence for people while messages cannot be stored."""
+        return self._inbox.trouble
+
+    async def board(self, tenant_id: int) -> list[CallView]:
+        """Calls in progress and those that ended within half an hour, the newest first."""
+        async with self._database.connection() as connection:
+            found = await views.board(connection, tenant_id, ended_within_s=JUST_ENDED_S, limit=BOARD_LIMIT)
+        return [to_view(row) for row in found]
+
+    async def recent(self, tenant_id: int, *, limit: int, before_id: int | None = None) -> list[CallView]:
+        """All calls, the newest first; go on with the id of the last one seen."""
+        async with self._database.connection() as connection:
+            return [to_view(row) for row in await views.recent(connection, tenant_id, before_id=before_id, limit=limit)]
+
+    async def detail(self, tenant_id: int, call_id: int) -> CallDetail | None:
+        """One call with its events and what was written; `None` where the tenant has no such call."""
+        async with self._database.connection() as connection:
+            found = await views.by_ids(connection, [call_id])
+            if not found or found[0].tenant_id != tenant_id:
+                return None
+            events = await views.events(connection, call_id)
+            writes = await views.writes(connection, call_id)
+        return CallDetail(
+            to_view(found[0]),
+            tuple(_event_view(event) for event in events),
+            tuple(
+                WriteView(w.action, w.target_id, w.text, w.state, w.intended_at, w.remote_id, w.finished_at)
+                for w in writes
+            ),
+        )
+
+    async def lookup(self, tenant_id: int, text: str, *, region: str = "US") -> CallerCard:
+        """Who has this number.
+
+        Raises:
+            ValueError: with one sentence: it is no phone number.
+            DatabaseUnavailable: it cannot be told now.
+        """
+        return await self._identification.card(tenant_id, read_number(text, region))
+
+    async def lookup_json(self, tenant_id: int, text: str, *, region: str = "US") -> bytes:
+        """As :meth:`lookup`, as JSON."""
+        return await self._identification.card_json(tenant_id, read_number(text, region))
+
+    async def connections(self, tenant_id: int) -> list[ConnectionView]:
+        """How each phone system's connection stands."""
+        async with self._database.connection() as connection:
+            return [ConnectionView(*row) for row in await rows.connections(connection, tenant_id)]
+
+    async def set_connection(self, account: PhoneAccount, link: LinkState) -> None:
+        """A phone system's connection changed."""
+        async with self._database.connection() as connection:
+            await rows.set_connection(connection, account.tenant_id, account.name, link.state, link.detail)
+
+
+def read_number(text: str, region: str) -> str:
+    """`text` as E.164.
+
+    Raises:
+        ValueError: with one sentence.
+    """
+    number = phone.parse(text, region)
+    if number is None:
+        shown = text if len(text) <= 40 else text[:40] + "..."
+        raise ValueError(f"{shown!r} is not a whole phone number; write it with its area code, like 437-555-0142.")
+    return number
+
+
+def _event_view(event: CallEvent) -> EventView:
+    party = event.party
+    who = None
+    if party is not None:
+        who = " ".join(filter(None, (party.name, party.extension))) or party.kind.value
+    unnamed = event.vendor_kind if event.kind is EventKind.UNKNOWN else None
+    details = (unnamed, event.queue, event.reason.value if event.reason else None, event.text)
+    return EventView(
+        kind=event.kind.value,
+        occurred_at=event.occurred_at,
+        leg_key=event.leg_key,
+        party=who,
+        detail=", ".join(filter(None, details)) or None,
+    )

@@ -1,0 +1,99 @@
+"""The live feed: what changed in the database, to everyone who watches."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import msgspec
+import structlog
+
+from trunkline.calls.views import CallView, LogView
+from trunkline.store import views
+from trunkline.store.database import Database, DatabaseUnavailable
+
+log = structlog.get_logger(__name__)
+
+CHANNEL = "trunkline_calls"
+LONGEST_QUEUE = 500
+
+
+class Resync(msgspec.Struct, frozen=True):
+    """Something may have been missed: read the whole board again."""
+
+
+Item = CallView | Resync
+Queue = asyncio.Queue[Item]
+
+
+def to_view(row: views.ViewRow) -> CallView:
+    """A call as the board shows it."""
+    entry = None
+    if row.log_state is not None:
+        entry = LogView(row.log_state, row.review_reason, row.detail, row.finished_at)
+    return CallView(row.id, row.tenant_id, row.ref, row.version, row.call, row.card, entry, row.merged_into)
+
+
+class LiveFeed:
+    """One LISTEN for the whole process; each changed call is read once, however many watch."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._queues: dict[int, set[Queue]] = {}
+        self._changed: dict[int, int] = {}
+        self._wake = asyncio.Event()
+        self.connected = asyncio.Event()
+
+    async def run(self) -> None:
+        """Listen and tell, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._listen())
+            tasks.create_task(self._tell())
+
+    @asynccontextmanager
+    async def subscribe(self, tenant_id: int) -> AsyncIterator[Queue]:
+        """A queue of changes of one tenant's calls. Whoever falls far behind gets a single `Resync` instead."""
+        queue: Queue = asyncio.Queue(LONGEST_QUEUE)
+        self._queues.setdefault(tenant_id, set()).add(queue)
+        try:
+            yield queue
+        finally:
+            self._queues[tenant_id].discard(queue)
+
+    async def _listen(self) -> None:
+        async for _, payload in self._database.listen(CHANNEL, on_connect=self._missed):
+            tenant_id, call_id, _version = payload.split(":")
+            self._changed[int(call_id)] = int(tenant_id)
+            self._wake.set()
+
+    def _missed(self) -> None:
+        self.connected.set()
+        for tenant_id in self._queues:
+            self._put(tenant_id, Resync())
+
+    async def _tell(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            changed, self._changed = self._changed, {}
+            watched = [call_id for call_id, tenant_id in changed.items() if self._queues.get(tenant_id)]
+            try:
+                for view in await self._read(watched):
+                    self._put(view.tenant_id, view)
+            except DatabaseUnavailable:
+                for tenant_id in set(changed.values()):
+                    self._put(tenant_id, Resync())
+
+    async def _read(self, call_ids: list[int]) -> list[CallView]:
+        if not call_ids:
+            return []
+        async with self._database.connection() as connection:
+            return [to_view(row) for row in await views.by_ids(connection, call_ids)]
+
+    def _put(self, tenant_id: int, item: Item) -> None:
+        for queue in self._queues.get(tenant_id, ()):
+            if queue.full():
+                while not queue.empty():
+                    queue.get_nowait()
+                queue.put_nowait(Resync())
+            else:
+                queue.put_nowait(item)

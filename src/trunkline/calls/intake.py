@@ -1,0 +1,106 @@
+"""The inbox: what a phone system said is committed before anyone acknowledges or understands it."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import structlog
+
+from trunkline.calls.account import PhoneAccount
+from trunkline.faultpoints import fault_point
+from trunkline.phone_systems.base import RawMessage
+from trunkline.store import inbox as rows
+from trunkline.store.database import Database, DatabaseUnavailable
+
+log = structlog.get_logger(__name__)
+
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
+
+
+@dataclass(frozen=True)
+class StoredMessage:
+    """A raw message and its place in the inbox."""
+
+    id: int
+    message: RawMessage
+
+
+@dataclass
+class _Waiting:
+    account: PhoneAccount
+    messages: Sequence[RawMessage]
+    stored: asyncio.Future[list[StoredMessage]] = field(default_factory=asyncio.Future)
+
+
+class Inbox:
+    """Group commit without a timer: whatever was handed in during one commit shares the next.
+
+    `trouble` is one sentence for people while messages cannot be stored.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._waiting: list[_Waiting] = []
+        self._writer: asyncio.Task[None] | None = None
+        self.trouble: str | None = None
+
+    async def append(
+        self, account: PhoneAccount, messages: Sequence[RawMessage], *, patient: bool = True
+    ) -> list[StoredMessage]:
+        """Store `messages`; durable on return. Replays of a delivery are left out.
+
+        A patient caller - one that holds the only copy - waits until the database is back.
+
+        Raises:
+            DatabaseUnavailable: the caller is not patient; the sender should try again.
+        """
+        pause = FIRST_PAUSE_S
+        while True:
+            try:
+                stored = await self._append_once(account, messages)
+            except DatabaseUnavailable:
+                self._say("The database does not take messages; they are taken up once it does. Check disk and server.")
+                if not patient:
+                    raise
+                await asyncio.sleep(pause)
+                pause = min(LONGEST_PAUSE_S, pause * 2)
+            else:
+                self._say(None)
+                return stored
+
+    async def _append_once(self, account: PhoneAccount, messages: Sequence[RawMessage]) -> list[StoredMessage]:
+        waiting = _Waiting(account, messages)
+        self._waiting.append(waiting)
+        if self._writer is None or self._writer.done():
+            self._writer = asyncio.create_task(self._write())
+        return await waiting.stored
+
+    async def _write(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting, []
+            try:
+                await self._commit(batch)
+            except Exception as error:  # noqa: BLE001 - raised where the commit is awaited
+                for waiting in batch:
+                    if not waiting.stored.done():
+                        waiting.stored.set_exception(error)
+
+    async def _commit(self, batch: Sequence[_Waiting]) -> None:
+        flat = [
+            (waiting.account.tenant_id, waiting.account.name, message.delivery_id, message.received_at, message.body)
+            for waiting in batch
+            for message in waiting.messages
+        ]
+        await fault_point("inbox.before_commit")
+        async with self._database.pipelined_transaction() as connection:
+            ids = iter(await rows.append(connection, flat) if flat else [])
+        await fault_point("inbox.after_commit")
+        for waiting in batch:
+            placed = [(next(ids), message) for message in waiting.messages]
+            if not waiting.stored.done():
+                waiting.stored.set_result([StoredMessage(i, message) for i, message in placed if i is not None])
+
+    def _say(self, sentence: str | None) -> None:
+        if sentence != self.trouble:
+            log.warning("inbox in trouble", detail=sentence) if sentence else log.info("inbox is back")
+            self.trouble = sentence

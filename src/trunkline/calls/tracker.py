@@ -1,0 +1,203 @@
+"""The tracker: events find their call, the call is folded anew, people are told - in one transaction."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+
+import msgspec
+import structlog
+from psycopg import AsyncConnection
+
+from trunkline.calls.account import PhoneAccount
+from trunkline.calls.identify import Identification
+from trunkline.calls.intake import StoredMessage
+from trunkline.domain.call import Call, CallState
+from trunkline.domain.caller import CallerCard
+from trunkline.domain.events import CallEvent, Direction, EndReason, EventKind, LiveCalls
+from trunkline.domain.fold import fold, keys_of
+from trunkline.faultpoints import fault_point
+from trunkline.phone_systems.base import Parsed, Unreadable
+from trunkline.store import calls as rows
+from trunkline.store import inbox as inbox_rows
+from trunkline.store.database import Database, DatabaseUnavailable
+
+log = structlog.get_logger(__name__)
+
+OnEnded = Callable[[int, int], Awaitable[None]]
+
+_NOT_STORED = "This message could not be brought into its call; please report it with the message."
+
+
+class Tracker:
+    """Takes raw messages from the inbox to the calls; `on_ended` is told (tenant, call) once a call is over."""
+
+    def __init__(self, database: Database, identification: Identification, on_ended: OnEnded) -> None:
+        self._database = database
+        self._identification = identification
+        self._on_ended = on_ended
+
+    async def take(self, account: PhoneAccount, messages: Sequence[StoredMessage]) -> None:
+        """Bring `messages` into the calls. Taking them again changes nothing.
+
+        Raises:
+            DatabaseUnavailable: try again; what was taken already is passed over.
+        """
+        await fault_point("tracker.before_commit")
+        try:
+            ended = await self._commit(account, messages)
+        except DatabaseUnavailable:
+            raise
+        except Exception:
+            if len(messages) > 1:  # the one that cannot be stored must not hold up the others
+                for stored in messages:
+                    await self.take(account, [stored])
+                return
+            log.exception("a message could not be taken to its call", account=account.name, inbox_id=messages[0].id)
+            async with self._database.transaction() as connection:
+                await inbox_rows.mark_unreadable(connection, messages[0].id, _NOT_STORED)
+            return
+        await fault_point("tracker.after_commit")
+        for call_id in ended:
+            await self._on_ended(account.tenant_id, call_id)
+
+    async def _commit(self, account: PhoneAccount, messages: Sequence[StoredMessage]) -> list[int]:
+        parsed = [(stored.id, *_parse(account, stored)) for stored in messages]
+        events = [(row_id, event) for row_id, found, _ in parsed for event in found]
+        # What is lost with a crash of the server is still in the inbox, and unprocessed there.
+        async with self._database.pipelined_transaction(durable=False) as connection:
+            ended = await self._apply(connection, account, events) if events else []
+            for row_id, _, problem in parsed:
+                if problem is not None:
+                    await inbox_rows.mark_unreadable(connection, row_id, problem)
+            await inbox_rows.mark_processed(connection, [stored.id for stored in messages])
+        return ended
+
+    async def refold(self, account: PhoneAccount, call_ids: Sequence[int]) -> None:
+        """Fold calls anew from their events, as after a merge was undone."""
+        async with self._database.transaction() as connection:
+            await rows.lock_account(connection, account.tenant_id, account.name)
+            await self._fold(connection, account, call_ids)
+
+    async def _apply(
+        self, connection: AsyncConnection, account: PhoneAccount, parsed: Sequence[tuple[int, Parsed]]
+    ) -> list[int]:
+        await rows.lock_account(connection, account.tenant_id, account.name)
+        ended: list[int] = []
+        events: list[tuple[int | None, CallEvent]] = []
+        for row_id, item in parsed:
+            if isinstance(item, CallEvent):
+                events.append((row_id, item))
+            else:  # the list speaks of the calls of this very batch, too
+                ended += await self._bring_in(connection, account, events)
+                events = [(row_id, event) for event in await self._endings(connection, account, item)]
+        ended += await self._bring_in(connection, account, events)
+        return list(dict.fromkeys(ended))
+
+    async def _bring_in(
+        self, connection: AsyncConnection, account: PhoneAccount, events: Sequence[tuple[int | None, CallEvent]]
+    ) -> list[int]:
+        if not events:
+            return []
+        return await self._fold(connection, account, sorted(await self._place(connection, account, events)))
+
+    async def _endings(self, connection: AsyncConnection, account: PhoneAccount, live: LiveCalls) -> list[CallEvent]:
+        """Calls that are not on the phone system's own list ended while nobody listened."""
+        gone = await rows.open_calls_not_in(connection, account.tenant_id, live)
+        return [
+            CallEvent(
+                system=live.system,
+                account=live.account,
+                call_key=call.call_key,
+                kind=EventKind.ENDED,
+                occurred_at=live.as_of,
+                event_id=f"gone:{call_id}",
+                reason=EndReason.UNKNOWN,
+            )
+            for call_id, call in gone
+        ]
+
+    async def _place(
+        self, connection: AsyncConnection, account: PhoneAccount, events: Sequence[tuple[int | None, CallEvent]]
+    ) -> set[int]:
+        """Give every event to its call; calls that turn out to be one are merged."""
+        tenant_id = account.tenant_id
+        known = await rows.owners(connection, tenant_id, account.name, {k for _, e in events for k in keys_of(e)})
+        touched: set[int] = set()
+        for inbox_id, event in events:
+            keys = keys_of(event)
+            found = {known[key] for key in keys if key in known}
+            if not found:
+                call_id = await rows.create(connection, tenant_id, event)
+            elif len(found) == 1:
+                call_id = found.pop()
+            else:
+                call_id = await self._merge(connection, found, known, touched)
+            if new := [key for key in keys if key not in known]:
+                await rows.add_keys(connection, tenant_id, account.name, new, call_id)
+                known.update(dict.fromkeys(new, call_id))
+            await rows.add_event(connection, tenant_id, call_id, inbox_id, event)
+            touched.add(call_id)
+        return touched
+
+    async def _merge(
+        self, connection: AsyncConnection, call_ids: Iterable[int], known: dict[str, int], touched: set[int]
+    ) -> int:
+        candidates = sorted(call_ids)
+        older = await rows.older_of(connection, candidates)
+        for younger in candidates:
+            if younger != older:
+                await rows.merge(connection, older, younger)
+                touched.discard(younger)
+                known.update({key: older for key, owner in known.items() if owner == younger})
+        return older
+
+    async def _fold(self, connection: AsyncConnection, account: PhoneAccount, call_ids: Sequence[int]) -> list[int]:
+        """Fold and save; returns the calls that just ended."""
+        known, events = await rows.load(connection, call_ids)
+        calls = [fold(events[call_id], region=account.region) for call_id in call_ids]
+        cards = await asyncio.gather(
+            *(self._card(account, call, known[call_id]) for call_id, call in zip(call_ids, calls, strict=True))
+        )
+        ended, changed = [], []
+        for call_id, call, card in zip(call_ids, calls, cards, strict=True):
+            before = known[call_id]
+            if call == before.call and card == before.card:
+                continue
+            await rows.save(connection, call_id, call, card)
+            changed.append(call_id)
+            if call.state is CallState.ENDED and before.call.state is not CallState.ENDED:
+                ended.append(call_id)
+        if changed:
+            await rows.notify(connection, changed)
+        return ended
+
+    async def _card(self, account: PhoneAccount, call: Call, before: rows.KnownCall) -> CallerCard | None:
+        """Looked up at the ring, at the latest at the end; anew when the number is another. Colleagues need none."""
+        outside = call.direction is not None and call.direction is not Direction.INTERNAL
+        if not outside and call.external_number is None:
+            return None
+        if before.card is not None and before.card.number == call.external_number:
+            return before.card
+        identify = self._identification
+        look_up = identify.card_at_end if call.state is CallState.ENDED else identify.card_at_ring
+        return await look_up(account.tenant_id, call.external_number)
+
+
+def _parse(account: PhoneAccount, stored: StoredMessage) -> tuple[list[Parsed], str | None]:
+    """The events of one message, or one sentence about why there are none. One bad message never stops the next."""
+    try:
+        parsed = account.adapter.parse(stored.message)
+    except Unreadable as error:
+        log.warning("a message could not be understood", account=account.name, inbox_id=stored.id, reason=str(error))
+        return [], str(error)
+    except Exception:
+        log.exception("an adapter failed on a message", account=account.name, inbox_id=stored.id)
+        return [], "The adapter failed on this message; please report it with the message."
+    return [_with_id(item, f"{stored.id}.{place}") for place, item in enumerate(parsed)], None
+
+
+def _with_id(item: Parsed, event_id: str) -> Parsed:
+    """Phone systems' own ids need be unique within a call only, and must not be taken for those given here."""
+    if not isinstance(item, CallEvent):
+        return item
+    own = f"{item.call_key}/{item.event_id}" if item.event_id else event_id
+    return msgspec.structs.replace(item, event_id=own)
