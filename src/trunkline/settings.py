@@ -1,0 +1,168 @@
+"""Settings: from `trunkline.toml` in the data directory, and from the environment, which wins.
+
+Secrets never stand in the file. It names where they are instead: ``env:NAME`` for an environment variable,
+``file:/path`` for a file that only the service may read (systemd credentials, container secrets).
+"""
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+DEFAULT_PORT = 8040
+DEFAULT_DATA_DIR = Path(".trunkline")
+
+
+class SettingsError(Exception):
+    """The settings cannot be used; the message says which one, and what to write instead."""
+
+
+def _resolve_secret(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    kind, _, where = value.partition(":")
+    if kind == "env":
+        if where not in os.environ:
+            raise ValueError(f"the environment variable {where} is not set")
+        return os.environ[where].strip()
+    if kind == "file":
+        try:
+            return Path(where).read_text().strip()
+        except OSError as error:
+            raise ValueError(f"the file {where} cannot be read: {error.strerror}") from error
+    raise ValueError("write env:NAME or file:/path, so that the secret itself does not stand in the file")
+
+
+Secret = Annotated[SecretStr, BeforeValidator(_resolve_secret)]
+
+
+class ServiceTitanSettings(BaseModel):
+    """How to reach one tenant. `environment` is production, integration, or the base URL of a sandbox."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    environment: str = Field(default="production", pattern=r"^(production|integration|https?://.+)$")
+    client_id: str
+    client_secret: Secret
+    app_key: Secret
+
+
+class PhoneSystemSettings(BaseModel):
+    """One phone system: `account` is our name for it, `system` the adapter; all else goes to the adapter."""
+
+    model_config = ConfigDict(extra="allow")
+
+    account: str = Field(pattern=r"^[a-z0-9-]{1,40}$")
+    system: str
+
+    def options(self) -> dict[str, Any]:
+        """What the adapter is configured with, secrets resolved."""
+        return {name: _resolve_option(name, value) for name, value in (self.model_extra or {}).items()}
+
+
+_SECRET_OPTION = re.compile(r"secret|password|token|signing")
+
+
+def _resolve_option(name: str, value: object) -> object:
+    if not _SECRET_OPTION.search(name):
+        return value
+    return [_resolve_secret(one) for one in value] if isinstance(value, list) else _resolve_secret(value)
+
+
+class TenantSettings(BaseModel):
+    """One company. `id` is ServiceTitan's tenant id; `region` an ISO country code for local phone numbers."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: int = Field(gt=0)
+    name: str
+    timezone: str = "America/New_York"
+    region: str = Field(default="US", pattern=r"^[A-Z]{2}$")
+    links_base: str = "https://go.servicetitan.com"
+    servicetitan: ServiceTitanSettings
+    phone_systems: list[PhoneSystemSettings] = []
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError(f"{value!r} is no time zone; write one like America/Toronto") from error
+        return value
+
+
+class Settings(BaseSettings):
+    """All settings of one installation."""
+
+    model_config = SettingsConfigDict(env_prefix="TRUNKLINE_", env_nested_delimiter="__", extra="forbid")
+
+    data_dir: Path = DEFAULT_DATA_DIR
+    database_url: SecretStr | None = Field(default=None, validation_alias="DATABASE_URL")
+    host: str = "127.0.0.1"
+    port: int = Field(default=DEFAULT_PORT, ge=0, le=65535)
+    allowed_hosts: list[str] = []
+    access_token: SecretStr | None = None
+    tenants: list[TenantSettings] = []
+    mirror_interval_s: float = Field(default=60.0, gt=0)
+    settle_s: float = Field(default=105.0, gt=0)
+
+    @property
+    def postgres_dir(self) -> Path:
+        """Where the embedded server keeps its data."""
+        return self.data_dir / "postgres"
+
+    @field_validator("tenants")
+    @classmethod
+    def _unique(cls, tenants: list[TenantSettings]) -> list[TenantSettings]:
+        ids = [tenant.id for tenant in tenants]
+        if len(set(ids)) != len(ids):
+            raise ValueError("two tenants have the same id")
+        accounts = [system.account for tenant in tenants for system in tenant.phone_systems]
+        if len(set(accounts)) != len(accounts):
+            raise ValueError("two phone systems have the same account name")
+        return tenants
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Given values first, then the environment, then the file."""
+        data_dir = Path(os.environ.get("TRUNKLINE_DATA_DIR", DEFAULT_DATA_DIR))
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, data_dir / "trunkline.toml")
+
+
+def load(data_dir: Path | None = None) -> Settings:
+    """Read the settings.
+
+    Raises:
+        SettingsError: with one sentence per setting that cannot be used.
+    """
+    if data_dir is not None:
+        os.environ["TRUNKLINE_DATA_DIR"] = str(data_dir)
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise SettingsError("\n".join(_sentence(problem) for problem in error.errors(include_input=False))) from None
+    except ValueError as error:
+        raise SettingsError(f"trunkline.toml cannot be read: {error}") from None
+
+
+def _sentence(problem: Any) -> str:
+    where = ".".join(str(part) for part in problem["loc"])
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    return f"Setting {where}: {message[:1].lower()}{message[1:]}."

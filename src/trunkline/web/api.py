@@ -1,0 +1,96 @@
+"""The same facts without a browser: JSON, described by OpenAPI."""
+
+from datetime import datetime
+from http import HTTPStatus
+from typing import Annotated
+
+import msgspec
+from litestar import Controller, Response, get
+from litestar.exceptions import ValidationException
+from litestar.openapi import ResponseSpec
+from litestar.params import QueryParameter
+
+from trunkline.calls.views import CallView
+from trunkline.domain.caller import CallerCard
+from trunkline.web.office import TheOffice
+
+Tenant = Annotated[
+    int | None, QueryParameter(name="tenant", description="ServiceTitan tenant id; needed where there are several.")
+]
+Before = Annotated[int | None, QueryParameter(ge=1, le=2**63 - 1, description="Go on after the call with this id.")]
+MOST_CALLS = 200
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """What went wrong (RFC 9457): `detail` is one sentence for people."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+
+
+def _problems(*statuses: int) -> dict[int, ResponseSpec]:
+    return {
+        status: ResponseSpec(Problem, description=HTTPStatus(status).phrase, media_type="application/problem+json")
+        for status in statuses
+    }
+
+
+class CallPage(msgspec.Struct, frozen=True):
+    """Calls, the newest first; go on with `before` = `next`, until it is null."""
+
+    calls: list[CallView]
+    next: int | None = None
+
+
+class Pong(msgspec.Struct, frozen=True):
+    """The service answers."""
+
+    status: str = "ok"
+
+
+class Api(Controller):
+    """Version 1."""
+
+    path = "/api/v1"
+    tags = ("Trunkline",)
+
+    @get("/lookup", summary="Who has this phone number", responses=_problems(400, 401, 404, 503))
+    async def lookup(
+        self,
+        office: TheOffice,
+        number: Annotated[str, QueryParameter(description="A whole phone number, as people write it, or E.164.")],
+        tenant: Tenant = None,
+    ) -> Response[CallerCard]:
+        """The caller card, as it pops on the board. Amounts are in the tenant's currency, times in UTC."""
+        info = office.tenant(tenant, guess=False)
+        try:
+            card = await office.desk.lookup_json(info.tenant_id, number, region=info.region)
+        except ValueError as error:
+            raise ValidationException(str(error)) from None
+        return Response(card, media_type="application/json")  # type: ignore[arg-type]  # encoded already
+
+    @get("/calls", summary="Calls, the newest first", responses=_problems(400, 401, 404, 503))
+    async def calls(
+        self,
+        office: TheOffice,
+        tenant: Tenant = None,
+        limit: Annotated[int, QueryParameter(ge=1, le=MOST_CALLS, description="How many.")] = 50,
+        before: Before = None,
+    ) -> CallPage:
+        """Each call with its caller card and how it stands in the logbook. Times are UTC, durations seconds."""
+        info = office.tenant(tenant, guess=False)
+        found = await office.desk.recent(info.tenant_id, limit=limit, before_id=before)
+        return CallPage(list(found), found[-1].id if len(found) == limit else None)
+
+    @get("/ping", summary="Is the service there")
+    async def ping(self) -> Pong:
+        """Answers without asking anything else: for monitors, and as the yardstick of benches."""
+        return Pong()
+
+
+class Received(msgspec.Struct, frozen=True):
+    """The delivery is on disk; `received_at` is UTC."""
+
+    received_at: datetime

@@ -1,0 +1,69 @@
+"""The web application, put together from what it is handed."""
+
+from collections.abc import Mapping, Sequence
+
+from litestar import Litestar
+from litestar.config.compression import CompressionConfig
+from litestar.datastructures import CacheControlHeader
+from litestar.di import Provide
+from litestar.middleware import DefineMiddleware
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.static_files import create_static_files_router
+from litestar.template import TemplateConfig
+
+from trunkline import __version__
+from trunkline.web.api import Api
+from trunkline.web.board import BoardStream
+from trunkline.web.guard import Guard, Keeper, add_security_headers
+from trunkline.web.hooks import hook
+from trunkline.web.office import Office
+from trunkline.web.pages import Pages, healthz
+from trunkline.web.ports import Desk, Feed, Hook, Progress, TenantInfo
+from trunkline.web.problems import HANDLERS
+from trunkline.web.rendering import STATIC, engine, environment
+
+A_YEAR_S = 365 * 24 * 3600
+
+
+def create_web(
+    *,
+    desk: Desk,
+    feed: Feed,
+    tenants: Sequence[TenantInfo],
+    progress: Progress,
+    hooks: Mapping[str, Hook],
+    access_token: str | None = None,
+    allowed_hosts: Sequence[str] = (),
+) -> Litestar:
+    """The application. Without `access_token` it answers to loopback names and `allowed_hosts` only."""
+    keeper = Keeper(access_token) if access_token else None
+    templates = environment()
+    templates.globals["tenants"] = tuple(tenants)
+    office = Office(
+        desk=desk,
+        tenants={tenant.tenant_id: tenant for tenant in tenants},
+        boards={tenant.tenant_id: BoardStream(desk, feed, tenant, templates) for tenant in tenants},
+        progress=progress,
+        hooks=hooks,
+        keeper=keeper,
+    )
+    static = create_static_files_router(
+        path="/static",
+        directories=[STATIC],
+        cache_control=CacheControlHeader(public=True, max_age=A_YEAR_S, immutable=True),
+        include_in_schema=False,
+    )
+    return Litestar(
+        route_handlers=[Pages, Api, hook, healthz, static],
+        dependencies={"office": Provide(lambda: office, sync_to_thread=False)},
+        middleware=[DefineMiddleware(Guard, keeper=keeper, host_names=allowed_hosts)],
+        before_send=[add_security_headers],
+        exception_handlers=HANDLERS,
+        template_config=TemplateConfig(instance=engine(templates)),
+        compression_config=CompressionConfig(backend="gzip", exclude=["/stream", "/api/"]),
+        openapi_config=OpenAPIConfig(
+            title="Trunkline", version=__version__, path="/api", render_plugins=[JsonRenderPlugin(path="/openapi.json")]
+        ),
+        logging_config=None,
+    )

@@ -1,0 +1,127 @@
+"""The pages people look at."""
+
+import time
+from typing import Annotated, Any
+
+from litestar import Controller, HttpMethod, Request, get, post, route
+from litestar.datastructures import Cookie
+from litestar.enums import MediaType, RequestEncodingType
+from litestar.exceptions import NotFoundException
+from litestar.params import Body, FromQuery, PathParameter, QueryParameter
+from litestar.response import Redirect, Stream, Template
+
+from trunkline.web.guard import COOKIE, SIGNED_IN_S, safe_next
+from trunkline.web.office import Office, TheOffice
+from trunkline.web.rendering import page
+from trunkline.web.words import progress
+
+PAGE_OF_CALLS = 50
+
+Tenant = Annotated[int | None, QueryParameter(name="tenant", description="ServiceTitan tenant id.")]
+Before = Annotated[int | None, QueryParameter(ge=1, le=2**63 - 1)]
+CallId = Annotated[int, PathParameter(ge=1, le=2**63 - 1)]
+
+
+class Pages(Controller):
+    """Board, list of calls, one call, lookup, sign-in."""
+
+    include_in_schema = False
+
+    @get("/")
+    async def board(self, office: TheOffice, tenant: Tenant = None) -> Template:
+        """The board: calls in progress and those that just ended."""
+        info = office.tenant(tenant)
+        calls = await office.desk.board(info.tenant_id)
+        lists = office.boards[info.tenant_id].lists(calls)
+        return page("board.html", info, {"here": "Board", **lists, **await _status(office, info.tenant_id)})
+
+    @get("/status", cache_control=None)
+    async def status(self, office: TheOffice, tenant: Tenant = None) -> Template:
+        """The status lines above the board."""
+        info = office.tenant(tenant)
+        return page("_status.html", info, await _status(office, info.tenant_id))
+
+    @get("/stream")
+    async def stream(self, office: TheOffice, tenant: Tenant = None) -> Stream:
+        """The board's changes as server-sent events."""
+        info = office.tenant(tenant)
+        headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+        return Stream(office.boards[info.tenant_id].events(), media_type="text/event-stream", headers=headers)
+
+    @get("/calls")
+    async def calls(self, office: TheOffice, tenant: Tenant = None, before: Before = None) -> Template:
+        """All calls, a page at a time."""
+        info = office.tenant(tenant)
+        found = await office.desk.recent(info.tenant_id, limit=PAGE_OF_CALLS, before_id=before)
+        rows = [office.boards[info.tenant_id].fragment(view, listed=True) for view in found]
+        more = found[-1].id if len(found) == PAGE_OF_CALLS else None
+        return page("calls.html", info, {"here": "Calls", "rows": rows, "before": more})
+
+    @get("/calls/{call_id:int}")
+    async def call(self, office: TheOffice, call_id: CallId, tenant: Tenant = None) -> Template:
+        """One call: who, what happened, what was written where."""
+        info = office.tenant(tenant)
+        detail = await office.desk.detail(info.tenant_id, call_id)
+        if detail is None:
+            raise NotFoundException("There is no such call here; it may belong to another company.")
+        return page("call.html", info, {"here": "Calls", "detail": detail})
+
+    @get("/lookup")
+    async def lookup(
+        self, request: Request[Any, Any, Any], office: TheOffice, number: FromQuery[str] = "", tenant: Tenant = None
+    ) -> Template:
+        """Who has a number: a page, or the piece that the search field asks for."""
+        info = office.tenant(tenant)
+        card, problem = None, None
+        try:
+            card = await office.desk.lookup(info.tenant_id, number, region=info.region)
+        except ValueError as error:
+            problem = str(error)
+        name = "_found.html" if "hx-request" in request.headers else "lookup.html"
+        return page(name, info, {"here": "Lookup", "card": card, "problem": problem})
+
+    @get("/sign-in")
+    async def sign_in(self, next: FromQuery[str] = "/") -> Template:  # noqa: A002 - the query parameter's name
+        """Ask for the access token."""
+        return page("sign_in.html", None, {"next": safe_next(next), "problem": None})
+
+    @post("/sign-in")
+    async def signed_in(
+        self,
+        request: Request[Any, Any, Any],
+        office: TheOffice,
+        data: Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED)],
+    ) -> Template | Redirect:
+        """Keep whoever knows the access token signed in, for two weeks."""
+        target = safe_next(data.get("next", "/"))
+        if office.keeper is None:
+            return Redirect(target, status_code=303)
+        if not office.keeper.is_token(data.get("token", "")):
+            said = {"next": target, "problem": "This is not the token."}
+            return page("sign_in.html", None, said, status=401)
+        cookie = Cookie(
+            COOKIE,
+            value=office.keeper.cookie(time.time()),
+            max_age=SIGNED_IN_S,
+            httponly=True,
+            samesite="lax",
+            secure=request.url.scheme == "https",
+        )
+        return Redirect(target, status_code=303, cookies=[cookie])
+
+
+async def _status(office: Office, tenant_id: int) -> dict[str, object]:
+    feeds = await office.progress(tenant_id)
+    return {
+        "trouble": office.desk.trouble,
+        "connections": await office.desk.connections(tenant_id),
+        "hooks": bool(office.hooks),
+        "feeds": feeds,
+        "percent": progress(feeds),
+    }
+
+
+@route("/healthz", http_method=[HttpMethod.GET, HttpMethod.HEAD], media_type=MediaType.TEXT, include_in_schema=False)
+async def healthz() -> str:
+    """The process lives."""
+    return "ok"

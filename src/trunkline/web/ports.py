@@ -1,0 +1,89 @@
+"""What the web room is handed by the composition root."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Protocol
+from zoneinfo import ZoneInfo
+
+from trunkline.calls.feed import Resync
+from trunkline.calls.views import CallDetail, CallView, ConnectionView
+from trunkline.domain.caller import CallerCard
+from trunkline.phone_systems.base import RawMessage, WebhookAdapter
+
+
+@dataclass(frozen=True)
+class TenantInfo:
+    """One company: `timezone` is an IANA name, `region` how local numbers are read, `links_base` where its
+    ServiceTitan pages live."""
+
+    tenant_id: int
+    name: str
+    timezone: str = "America/New_York"
+    links_base: str = "https://go.servicetitan.com"
+    region: str = "US"
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The zone in which people read times."""
+        return ZoneInfo(self.timezone)
+
+
+class Desk(Protocol):
+    """The views people read; every method may raise `DatabaseUnavailable`."""
+
+    @property
+    def trouble(self) -> str | None:
+        """One sentence while messages of the phone systems cannot be stored."""
+
+    async def board(self, tenant_id: int) -> Sequence[CallView]:
+        """Calls in progress and those that just ended, the newest first."""
+
+    async def recent(self, tenant_id: int, *, limit: int, before_id: int | None = None) -> Sequence[CallView]:
+        """All calls, the newest first; go on with the id of the last one seen."""
+
+    async def detail(self, tenant_id: int, call_id: int) -> CallDetail | None:
+        """One call with its events and what was written; `None` where the tenant has no such call."""
+
+    async def lookup(self, tenant_id: int, text: str, *, region: str = "US") -> CallerCard:
+        """Who has this number. Raises `ValueError` with one sentence where it is no phone number."""
+
+    async def lookup_json(self, tenant_id: int, text: str, *, region: str = "US") -> bytes:
+        """As :meth:`lookup`, as JSON."""
+
+    async def connections(self, tenant_id: int) -> Sequence[ConnectionView]:
+        """How each phone system's connection stands."""
+
+
+class Feed(Protocol):
+    """Changed calls, as they change."""
+
+    def subscribe(self, tenant_id: int) -> AbstractAsyncContextManager[asyncio.Queue[CallView | Resync]]:
+        """A queue of one tenant's changed calls; `Resync` says that the whole board is to be read again."""
+
+
+class FeedProgress(Protocol):
+    """How far one of ServiceTitan's feeds has been copied; `expected_rows` where it is known."""
+
+    @property
+    def feed(self) -> str: ...
+    @property
+    def complete(self) -> bool: ...
+    @property
+    def rows_seen(self) -> int: ...
+    @property
+    def expected_rows(self) -> int | None: ...
+    @property
+    def error(self) -> str | None: ...
+
+
+Progress = Callable[[int], Awaitable[Sequence[FeedProgress]]]
+
+
+@dataclass(frozen=True)
+class Hook:
+    """A phone system that calls us, and what takes its verified messages: durable once `receive` returns."""
+
+    adapter: WebhookAdapter
+    receive: Callable[[Sequence[RawMessage]], Awaitable[object]]

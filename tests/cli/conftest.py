@@ -1,0 +1,64 @@
+"""The command line as people start it: as processes, against the look-alike of ServiceTitan that it comes with."""
+
+import os
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from cli_rig import Ended, Trunkline
+from psycopg import sql
+
+from company import SECRETS, TENANT, TENANT_TOML, TRUNKLINE, environment
+
+
+@pytest.fixture(scope="session")
+def sandbox() -> Iterator[str]:
+    """Address of a ServiceTitan look-alike with two hundred customers."""
+    command = (TRUNKLINE, "sandbox", "servicetitan", "--port", "0", "--customers", "200", "--seed", "1")
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment()) as process:
+        watchdog = threading.Timer(60, process.kill)
+        watchdog.start()
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        watchdog.cancel()
+        assert line.startswith("ServiceTitan sandbox: http://127.0.0.1:"), line
+        yield line.rpartition(" ")[2].strip()
+        process.terminate()
+
+
+@pytest.fixture(scope="session")
+def shop(sandbox: str, postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
+    """A data directory with one company, and the URL of its database."""
+    folder = tmp_path_factory.mktemp("shop")
+    (folder / "trunkline.toml").write_text(TENANT_TOML.format(id=TENANT, name="Example Plumbing", sandbox=sandbox))
+    name = f"cli_{os.getpid()}"
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute(sql.SQL("create database {} template template_trunkline").format(sql.Identifier(name)))
+        yield folder, postgres.replace("/postgres?", f"/{name}?")
+        connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+
+
+@pytest.fixture(scope="session")
+def trunkline(shop: tuple[Path, str]) -> Trunkline:
+    """Runs one command to its end; unless told otherwise, in the shop and on its database."""
+    folder, database_url = shop
+
+    def run(*arguments: str, **variables: str) -> Ended:
+        known = {"TRUNKLINE_DATA_DIR": str(folder), "DATABASE_URL": database_url}
+        ended = subprocess.run(
+            (TRUNKLINE, *arguments),
+            capture_output=True,
+            text=True,
+            env=environment(**{**known, **variables}),
+            timeout=60,
+            check=False,
+        )
+        assert "Traceback" not in ended.stdout + ended.stderr
+        for secret in SECRETS.values():
+            assert secret not in ended.stdout + ended.stderr
+        return ended
+
+    return run

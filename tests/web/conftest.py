@@ -1,0 +1,130 @@
+"""What the web's tests share: two running services, one of them with an access token, and a browser to look at them."""
+
+import itertools
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+from psycopg import sql
+from web_rig import (
+    CHROMIUM,
+    EVERY_ADDRESS,
+    TOKEN,
+    Backstage,
+    Caller,
+    Office,
+    Ring,
+    RingingCall,
+    Visit,
+    serving,
+    settings_text,
+    until,
+)
+
+_numbers = itertools.count(1)
+_CHROMIUM_OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+_PAGE_WAITS_MS = 10_000
+
+
+@contextmanager
+def _fresh_database(postgres: str) -> Iterator[str]:
+    name = f"web_{os.getpid()}_{next(_numbers)}"
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute(sql.SQL("create database {} template template_trunkline").format(sql.Identifier(name)))
+        yield postgres.replace("/postgres?", f"/{name}?")
+        connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+
+
+@pytest.fixture(scope="session")
+def backstage() -> Iterator[Backstage]:
+    """ServiceTitan's and Asterisk's look-alikes."""
+    with Backstage(customers=300) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def office(backstage: Backstage, postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+    """The service as it runs by default: on 127.0.0.1, without a token, for one company with an Asterisk."""
+    folder = tmp_path_factory.mktemp("office") / "data"
+    with _fresh_database(postgres) as url, serving(folder, settings_text(backstage), url) as running:
+        backstage.run(backstage.ami.logged_in.wait())
+        yield running
+
+
+@pytest.fixture(scope="session")
+def guarded(backstage: Backstage, postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+    """The service as others reach it: on every address, with a token, for two companies."""
+    folder = tmp_path_factory.mktemp("guarded") / "data"
+    settings = settings_text(backstage, several=True)
+    with (
+        _fresh_database(postgres) as url,
+        serving(folder, settings, url, "--host", EVERY_ADDRESS, TRUNKLINE_ACCESS_TOKEN=TOKEN) as running,
+    ):
+        yield running
+
+
+@pytest.fixture
+def ring(office: Office, backstage: Backstage) -> Iterator[Ring]:
+    """Rings Dana's phone; whatever the test leaves ringing is over when it ends, and the board quiet."""
+    calls: list[RingingCall] = []
+
+    def ring(caller: Caller | None) -> RingingCall:
+        calls.append(backstage.ring(caller.dialled if caller else ""))
+        return calls[-1]
+
+    yield ring
+    for call in calls:
+        call.hang_up()
+    until(office.is_quiet)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """One Chromium for a module: Playwright's event loop must be gone before other tests start theirs."""
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=_CHROMIUM_OPTIONS)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Visit]:
+    """Opens a page in a browser of its own; no page may complain on its console or ask another host for anything."""
+    complaints: list[str] = []
+    contexts = []
+
+    def visit(address: str, **options: Any) -> Page:
+        context = browser.new_context(**options)
+        contexts.append(context)
+        home = urlsplit(address).netloc
+        context.on("console", lambda said: complaints.extend(_complaint(said)))
+        context.on("weberror", lambda error: complaints.append(str(error.error)))
+        context.on("request", lambda request: complaints.extend(_foreign(request.url, home)))
+        page = context.new_page()
+        page.set_default_timeout(_PAGE_WAITS_MS)
+        page.goto(address)
+        return page
+
+    expect.set_options(timeout=_PAGE_WAITS_MS)
+    yield visit
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+def _complaint(said: ConsoleMessage) -> list[str]:
+    """What a page says in red or yellow; that the page itself is an error page is no complaint."""
+    is_error_page = (
+        said.text.startswith("Failed to load resource") and said.page and said.location["url"] == said.page.url
+    )
+    return [said.text] if said.type in {"error", "warning"} and not is_error_page else []
+
+
+def _foreign(address: str, home: str) -> list[str]:
+    parts = urlsplit(address)
+    return [address] if parts.scheme in {"http", "https", "ws", "wss"} and parts.netloc != home else []
