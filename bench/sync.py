@@ -1,0 +1,115 @@
+"""The first full copy, beside a bare loop that downloads and decodes the same pages from the same sandbox."""
+
+import asyncio
+import json
+import time
+
+import httpx
+import uvloop
+
+from bench.report import Figure, at_least
+from bench.stand import TENANT, fresh, sandbox, say
+from trunkline.mirror.feeds import FEEDS
+from trunkline.mirror.sync import MirrorSync
+from trunkline.servicetitan.client import Credentials, Environment, ServiceTitan
+from trunkline.store.database import Database
+from trunkline.store.embedded import EmbeddedPostgres
+from trunkline.store.migrate import migrate
+from trunkline.store.rate import RequestSlots
+
+CUSTOMERS = 200_000
+QUIET_S = 1.5  # lets the limit of requests per second forget the run before
+_CREDENTIALS = Credentials("cid.example", "cs1.example-secret", "ak1.example")
+
+
+class _Unlimited:
+    async def acquire(self, tenant_id: int) -> None:
+        """The bare loop reads page after page and stays below the limit by itself."""
+
+
+def measure() -> list[Figure]:
+    """Rows per second of the sync and of the bare loop, when the sandbox makes pages and when it has them ready."""
+    postgres = EmbeddedPostgres(fresh("sync") / "postgres")
+    figures = []
+    try:
+        url = postgres.start()
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            with sandbox(CUSTOMERS) as first:
+                made = runner.run(_bare_loop(first))
+                ready = max(runner.run(_bare_loop(first)), runner.run(_bare_loop(first)))
+                synced = runner.run(_sync(url, first))
+                figures.append(_figure("pages ready in the sandbox", synced, ready))
+            runner.run(_empty(url))
+            with sandbox(CUSTOMERS) as second:
+                figures.append(_figure("pages made as asked for", runner.run(_sync(url, second)), made))
+    finally:
+        postgres.stop()
+    return figures
+
+
+def _figure(which: str, synced: float, bare: float) -> Figure:
+    name = f"full sync of {CUSTOMERS:,} customers, {which}"
+    return at_least(name, synced, "rows/s", f"a bare loop: {bare:,.0f} rows/s", ratio=synced / bare, bar=0.6)
+
+
+async def _bare_loop(url: str) -> float:
+    """Rows per second, of all feeds that have an export."""
+    say("Downloading and decoding all pages in a bare loop")
+    rows = 0
+    async with httpx.AsyncClient(timeout=120) as http:
+        form = {"grant_type": "client_credentials", "client_id": "cid.example", "client_secret": "cs1.example-secret"}
+        token = (await http.post(f"{url}/connect/token", data=form)).json()["access_token"]
+        headers = {"Authorization": f"Bearer {token}", "ST-App-Key": "ak1.example"}
+        began = time.perf_counter()
+        for feed in FEEDS:
+            query = {"includeRecentChanges": "true"}
+            while feed.export:
+                answer = await http.get(f"{url}/{feed.path.format(tenant=TENANT)}", params=query, headers=headers)
+                if (
+                    answer.status_code == httpx.codes.TOO_MANY_REQUESTS
+                ):  # small pages come fast; the pause is not counted
+                    await asyncio.sleep(QUIET_S)
+                    began += QUIET_S
+                    continue
+                page = json.loads(answer.raise_for_status().content)
+                rows += len(page["data"])
+                query["from"] = page["continueFrom"]
+                if not page["hasMore"]:
+                    break
+        seconds = time.perf_counter() - began
+    await asyncio.sleep(QUIET_S)
+    return rows / seconds
+
+
+async def _sync(database_url: str, sandbox_url: str) -> float:
+    say(f"Copying {CUSTOMERS:,} customers with all that is theirs")
+    await migrate(database_url)
+    database = await Database.open(database_url)
+    rows = 0
+
+    def count(_feed: str, more: int, _expected: int | None, *, last: bool) -> None:
+        nonlocal rows
+        rows += more
+
+    async with httpx.AsyncClient() as http:
+        client = ServiceTitan(
+            Environment.at(sandbox_url), TENANT, _CREDENTIALS, limiter=RequestSlots(database, "bench"), http=http
+        )
+        began = time.perf_counter()
+        problems = await MirrorSync(database, client).sync_once(count)
+        seconds = time.perf_counter() - began
+    await database.close()
+    if problems:
+        raise RuntimeError(f"The sync failed: {problems}")
+    return rows / seconds
+
+
+async def _empty(database_url: str) -> None:
+    database = await Database.open(database_url)
+    async with database.connection() as connection:
+        cursor = await connection.execute(
+            "select string_agg(format('%I.%I', schemaname, tablename), ', ') from pg_tables where schemaname = 'mirror'"
+        )
+        row = await cursor.fetchone()
+        await connection.execute(f"truncate {row[0] if row else ''}".encode())
+    await database.close()

@@ -1,0 +1,47 @@
+"""The service is killed at every commit point of inbox, tracker and logbook; nothing is lost, nothing doubled."""
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from installation import Installation, Sandbox, killed
+from trunkline.faultpoints import FAULT_POINTS
+
+
+@pytest.fixture(scope="module")
+def long_lived(
+    tmp_path_factory: pytest.TempPathFactory, postgres: str, servicetitan: Sandbox
+) -> Iterator[Installation]:
+    """One installation that lives through all the deaths."""
+    name = "kill_points"
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute(sql.SQL("create database {} template template_trunkline").format(sql.Identifier(name)))
+    url = postgres.replace("/postgres?", f"/{name}?")
+    made = Installation(tmp_path_factory.mktemp("installation"), url, servicetitan)
+    made.start()
+    made.wait_ready()
+    made.wait_mirrored()
+    made.stop()
+    yield made
+    made.stop()
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+
+
+@pytest.mark.parametrize("point", FAULT_POINTS)
+def test_a_kill_loses_and_doubles_nothing(long_lived: Installation, point: str) -> None:
+    # The first caller has a job today: two notes, and a kill between them.
+    callers = long_lived.sandbox.callers(3)
+    calls = {f"{point}-{number}": caller for number, caller in enumerate(callers)}
+    doomed = long_lived.start(f"{point}:kill")
+    phones = long_lived.phone_system()
+    for call_key, caller in calls.items():
+        phones.play(call_key, caller["number"])
+    assert killed(doomed), f"the service never came by {point}"
+    long_lived.start()
+    phones.finish()
+    long_lived.settled(list(calls))
+    long_lived.check_books(calls)
+    long_lived.stop()
