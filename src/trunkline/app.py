@@ -118,6 +118,8 @@ async def running(settings: Settings, postgres: EmbeddedPostgres | None = None) 
             settle_s=settings.settle_s,
         )
         identification = Identification(database, zones)
+        with contextlib.suppress(DatabaseUnavailable):
+            await identification.open()
         tracker = Tracker(database, identification, logbook.start_soon)
         desk = CallDesk(database, Inbox(database), tracker, identification)
         feed = LiveFeed(database)

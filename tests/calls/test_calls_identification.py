@@ -24,7 +24,7 @@ from calls_kit import (
 
 from trunkline.calls import identify
 from trunkline.domain.caller import CallerCard, MatchKind, NumberFacts
-from trunkline.store.caller import number_facts
+from trunkline.store.caller import LANES, NumberLookup
 from trunkline.store.database import Database, DatabaseUnavailable
 
 NUMBERS = [f"+1437555{n:04}" for n in range(100, 130)]
@@ -39,20 +39,25 @@ class Statements:
     """Keeps which numbers each statement asked for; holds statements back while `open` is not set."""
 
     def __init__(self) -> None:
+        self.real = NumberLookup.facts
         self.asked: list[tuple[int, list[str]]] = []
         self.open = asyncio.Event()
         self.open.set()
 
-    async def __call__(self, connection: Any, tenant_id: int, numbers: Sequence[str], **more: Any) -> Any:
+    async def facts(self, lookup: NumberLookup, tenant_id: int, numbers: Sequence[str], **more: Any) -> Any:
         self.asked.append((tenant_id, list(numbers)))
         await self.open.wait()
-        return await number_facts(connection, tenant_id, numbers, **more)
+        return await self.real(lookup, tenant_id, numbers, **more)
 
 
 @pytest.fixture
 def statements(monkeypatch: pytest.MonkeyPatch) -> Statements:
     spy = Statements()
-    monkeypatch.setattr(identify, "number_facts", spy)
+
+    async def facts(lookup: NumberLookup, *asked: Any, **more: Any) -> Any:
+        return await spy.facts(lookup, *asked, **more)
+
+    monkeypatch.setattr(NumberLookup, "facts", facts)
     monkeypatch.setattr(identify, "LONG_QUEUE", 1)
     return spy
 
@@ -69,7 +74,7 @@ async def occupy(room: Room, statements: Statements) -> list[asyncio.Task[Caller
     """Get as many statements under way as may be at once, and hold them."""
     statements.open.clear()
     tasks = []
-    for count in range(identify.CONCURRENT_BATCHES):
+    for count in range(LANES):
         tasks += ask(room, f"+1437555019{count}")
         await until(lambda wanted=count + 1: len(statements.asked) == wanted)  # type: ignore[misc]
     return tasks
@@ -145,7 +150,7 @@ async def test_no_more_statements_run_at_once_than_may(room: Room, statements: S
     held = await occupy(room, statements)
     tasks = ask(room, *NUMBERS)
     await until(lambda: len(room.identification._waiting.get(TENANT, ())) == len(NUMBERS))
-    assert len(statements.asked) == identify.CONCURRENT_BATCHES
+    assert len(statements.asked) == LANES
     statements.open.set()
     await soon(asyncio.gather(*held, *tasks))
 
@@ -204,7 +209,7 @@ async def test_a_ring_does_not_fail_over_an_error(room: Room, monkeypatch: pytes
     async def fail(*_: object, **__: object) -> dict[str, NumberFacts]:
         raise RuntimeError("for a test")
 
-    monkeypatch.setattr(identify, "number_facts", fail)
+    monkeypatch.setattr(NumberLookup, "facts", fail)
     assert await room.identification.card_at_ring(TENANT, NUMBER) is None
 
 

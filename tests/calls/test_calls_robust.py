@@ -21,11 +21,11 @@ from calls_kit import (
     webhook,
 )
 
-from trunkline.calls import identify
 from trunkline.calls import sweeper as sweeper_module
 from trunkline.calls.sweeper import Sweeper
 from trunkline.domain.call import CallState
 from trunkline.phone_systems.base import RawMessage, Refused
+from trunkline.store.caller import NumberLookup
 from trunkline.store.database import Database, DatabaseUnavailable
 
 ACCOUNT = webhook()
@@ -136,13 +136,13 @@ async def test_after_a_restart_of_the_database_not_every_broken_connection_costs
 
 async def test_the_new_calls_of_a_batch_are_looked_up_together(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
-    real = identify.number_facts
+    real = NumberLookup.facts
 
-    async def count(connection: Any, tenant_id: int, numbers: Any, **more: Any) -> Any:
+    async def count(lookup: NumberLookup, tenant_id: int, numbers: Any, **more: Any) -> Any:
         asked.append(len(numbers))
-        return await real(connection, tenant_id, numbers, **more)
+        return await real(lookup, tenant_id, numbers, **more)
 
-    monkeypatch.setattr(identify, "number_facts", count)
+    monkeypatch.setattr(NumberLookup, "facts", count)
     batch = (message(inbound(call=f"c{n}", external_number=f"+1437555{n:04}")) for n in range(100, 130))
     await room.hear(ACCOUNT, *batch)
     assert len(asked) == 1

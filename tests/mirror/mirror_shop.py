@@ -14,7 +14,7 @@ from trunkline.mirror.sync import MirrorSync
 from trunkline.sandbox.servicetitan import SandboxOptions, SandboxServer
 from trunkline.sandbox.servicetitan.world import World
 from trunkline.servicetitan.client import Credentials, Environment, ServiceTitan
-from trunkline.store.caller import number_facts
+from trunkline.store.caller import NumberLookup
 from trunkline.store.database import Database
 from trunkline.store.mirror import FeedState, feed_states
 
@@ -90,8 +90,7 @@ class Shop:
 
     async def facts(self, number: str) -> NumberFacts:
         """What a ring with these ten digits would show."""
-        async with self.database.connection() as connection:
-            found = await number_facts(connection, TENANT, [f"+1{number}"], timezone="UTC")
+        found = await NumberLookup(self.database).facts(TENANT, [f"+1{number}"], timezone="UTC")
         return found[f"+1{number}"]
 
     def allow(self, *scopes: str) -> None:

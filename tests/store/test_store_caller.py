@@ -12,7 +12,7 @@ from psycopg import AsyncConnection, sql
 from psycopg.types.json import Jsonb
 
 from trunkline.domain.caller import Certainty, CustomerFacts, Job, Location, NumberFacts, PastCall, StaffKind
-from trunkline.store.caller import number_facts
+from trunkline.store.caller import NumberLookup
 from trunkline.store.database import Database
 
 TENANT, OTHER_TENANT = 1000001, 1000002
@@ -24,8 +24,9 @@ NOW = datetime(2026, 6, 10, 15, 0, tzinfo=UTC)  # eleven in the morning in Toron
 class Rows:
     """Writes mirrored rows with as few words as a test needs."""
 
-    def __init__(self, connection: AsyncConnection, tenant_id: int = TENANT) -> None:
+    def __init__(self, connection: AsyncConnection, lookup: NumberLookup, tenant_id: int = TENANT) -> None:
         self.connection = connection
+        self.lookup = lookup
         self.tenant_id = tenant_id
 
     async def insert(self, table: str, **values: Any) -> None:
@@ -54,8 +55,9 @@ class Rows:
             await self.owner(number, "location", id_)
 
     async def owner(
-        self, number: str, kind: str, id_: int, certainty: str = "known", *, source_id: int | None = None
-    ) -> None:
+        self, number: str, kind: str, id_: int, certainty: str = "known", *, source_id: int | None = None,
+        note: str | None = None,
+    ) -> None:  # fmt: skip
         await self.insert(
             "phone_index",
             number=number,
@@ -63,6 +65,7 @@ class Rows:
             owner_id=id_,
             source_id=source_id or id_,
             certainty=certainty,
+            note=note,
         )
 
     async def job(self, id_: int, customer_id: int, **values: Any) -> None:
@@ -88,7 +91,7 @@ class Rows:
         )
 
     async def facts(self, number: str = NUMBER, *, timezone: str = ZONE, now: datetime = NOW) -> NumberFacts:
-        found = await number_facts(self.connection, self.tenant_id, [number], timezone=timezone, now=now)
+        found = await self.lookup.facts(self.tenant_id, [number], timezone=timezone, now=now)
         assert list(found) == [number]
         return found[number]
 
@@ -100,7 +103,7 @@ class Rows:
 @pytest.fixture
 async def rows(database: Database) -> Any:
     async with database.connection() as connection:
-        yield Rows(connection)
+        yield Rows(connection, NumberLookup(database))
 
 
 async def test_an_unknown_number_has_no_customers(rows: Rows) -> None:
@@ -117,8 +120,7 @@ async def test_a_customer_comes_with_all_that_the_card_shows(rows: Rows) -> None
         do_not_service=True,
         tag_type_ids=[8, 7],
     )
-    await rows.mirrored("contacts", owner_kind="customer", id=5, owner_id=1, type="MobilePhone", memo=" spouse's cell ")
-    await rows.owner(NUMBER, "customer", 1, source_id=5)
+    await rows.owner(NUMBER, "customer", 1, source_id=5, note=" spouse's cell ")
     await rows.mirrored("tag_types", id=7, name="Gate code")
     await rows.mirrored("tag_types", id=8, name="VIP")
     await rows.mirrored("job_types", id=3, name="Water heater")
@@ -393,13 +395,13 @@ async def test_many_numbers_are_answered_in_one_statement(rows: Rows) -> None:
     await rows.customer(1, NUMBER)
     await rows.customer(2, OTHER_NUMBER)
     numbers = [NUMBER, OTHER_NUMBER, "+14375550144", NUMBER]
-    found = await number_facts(rows.connection, TENANT, numbers, timezone=ZONE)
+    found = await rows.lookup.facts(TENANT, numbers, timezone=ZONE)
     assert {number: [c.id for c in facts.customers] for number, facts in found.items()} == {
         NUMBER: [1],
         OTHER_NUMBER: [2],
         "+14375550144": [],
     }
-    assert await number_facts(rows.connection, TENANT, [], timezone=ZONE) == {}
+    assert await rows.lookup.facts(TENANT, [], timezone=ZONE) == {}
 
 
 _ID = st.integers(1, 3)
@@ -410,9 +412,10 @@ _NUMBER = st.sampled_from([NUMBER, OTHER_NUMBER])
 @given(owners=st.sets(st.tuples(st.sampled_from([TENANT, OTHER_TENANT]), _ID, _NUMBER)))
 async def test_no_tenant_sees_anything_of_another(database: Database, owners: set[tuple[int, int, str]]) -> None:
     """The same ids and numbers exist at both tenants; every name and number of a row tells whose it is."""
-    async with database.transaction() as connection:
+    lookup = NumberLookup(database)
+    async with database.connection() as connection:
         for tenant_id in (TENANT, OTHER_TENANT):
-            rows = Rows(connection, tenant_id)
+            rows = Rows(connection, lookup, tenant_id)
             whose = str(tenant_id)
             await rows.mirrored("technicians", id=1, name=whose)
             await rows.owner(NUMBER, "technician", 1)
@@ -434,7 +437,7 @@ async def test_no_tenant_sees_anything_of_another(database: Database, owners: se
                 )
             await rows.call(whose, NUMBER, NOW, call=Jsonb({"answered_by": {"name": whose}}))
         for tenant_id, stranger in ((TENANT, OTHER_TENANT), (OTHER_TENANT, TENANT)):
-            found = await number_facts(connection, tenant_id, [NUMBER, OTHER_NUMBER], timezone=ZONE, now=NOW)
+            found = await lookup.facts(tenant_id, [NUMBER, OTHER_NUMBER], timezone=ZONE, now=NOW)
             for number, facts in found.items():
                 expected = {
                     1 if id_ == 3 else id_ for tenant, id_, owned in owners if (tenant, owned) == (tenant_id, number)

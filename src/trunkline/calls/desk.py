@@ -1,7 +1,7 @@
 """What the rest of the service asks of calls: one door for messages in, and the views people read."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 
 import structlog
 
@@ -124,9 +124,9 @@ class CallDesk:
         """
         return await self._identification.card(tenant_id, read_number(text, region))
 
-    async def lookup_json(self, tenant_id: int, text: str, *, region: str = "US") -> bytes:
+    def lookup_json(self, tenant_id: int, text: str, *, region: str = "US") -> Awaitable[bytes]:
         """As :meth:`lookup`, as JSON."""
-        return await self._identification.card_json(tenant_id, read_number(text, region))
+        return self._identification.card_json(tenant_id, read_number(text, region))
 
     async def connections(self, tenant_id: int) -> list[ConnectionView]:
         """How each phone system's connection stands."""

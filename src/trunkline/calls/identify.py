@@ -3,23 +3,25 @@
 import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from itertools import chain
 
 import msgspec
 import structlog
 
 from trunkline.domain.caller import CallerCard, NumberFacts
 from trunkline.domain.rank import card
-from trunkline.store.caller import number_facts
+from trunkline.store.caller import LANES, NumberLookup
 from trunkline.store.database import Database, DatabaseUnavailable
 
 log = structlog.get_logger(__name__)
 
-CONCURRENT_BATCHES = 2
 LONG_QUEUE = 8
 LARGEST_BATCH = 64
 RING_DEADLINE_S = 1.0
 
 _encode = msgspec.json.Encoder().encode
+
+_Waiters = list[asyncio.Future[NumberFacts]]
 
 
 class Identification:
@@ -29,11 +31,15 @@ class Identification:
     """
 
     def __init__(self, database: Database, timezones: Mapping[int, str]) -> None:
-        self._database = database
+        self._lookup = NumberLookup(database)
         self._timezones = timezones
-        self._waiting: dict[int, dict[str, asyncio.Future[NumberFacts]]] = {}
+        self._waiting: dict[int, dict[str, _Waiters]] = {}
         self._running = 0
         self._tasks: set[asyncio.Task[None]] = set()
+
+    async def open(self) -> None:
+        """Be ready for the first ring; raises as :meth:`card`."""
+        await self._lookup.open()
 
     async def card(self, tenant_id: int, number: str | None) -> CallerCard:
         """The card of an E.164 number, or of a withheld one.
@@ -44,9 +50,10 @@ class Identification:
         now = datetime.now(UTC)
         return card(number, None if number is None else await self._facts(tenant_id, number), now=now)
 
-    async def card_json(self, tenant_id: int, number: str | None) -> bytes:
-        """The card as JSON."""
-        return _encode(await self.card(tenant_id, number))
+    async def card_json(self, tenant_id: int, number: str) -> bytes:
+        """The card of an E.164 number as JSON; raises as :meth:`card`."""
+        facts = await self._facts(tenant_id, number)
+        return _encode(card(number, facts, now=datetime.now(UTC)))
 
     async def card_at_ring(self, tenant_id: int, number: str | None) -> CallerCard | None:
         """The card, or `None` where it cannot be had in time: a ring never waits for it, and never fails over it."""
@@ -71,23 +78,21 @@ class Identification:
             log.exception("a caller could not be identified")
             return None
 
-    async def _facts(self, tenant_id: int, number: str) -> NumberFacts:
-        waiting = self._waiting.setdefault(tenant_id, {})
-        if number not in waiting:
-            waiting[number] = asyncio.get_running_loop().create_future()
-        future = waiting[number]
+    def _facts(self, tenant_id: int, number: str) -> asyncio.Future[NumberFacts]:
+        future: asyncio.Future[NumberFacts] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(tenant_id, {}).setdefault(number, []).append(future)
         if self._is_worth_a_statement():
             self._running += 1
             task = asyncio.create_task(self._work())
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        return await asyncio.shield(future)
+        return future
 
     def _is_worth_a_statement(self) -> bool:
         """Whether to ask now. One statement for many numbers costs little more than one for a single number, so a
         second one at a time takes a long queue.
         """
-        return self._running == 0 or (self._running < CONCURRENT_BATCHES and self._is_queue_long())
+        return self._running == 0 or (self._running < LANES and self._is_queue_long())
 
     def _is_queue_long(self) -> bool:
         return sum(map(len, self._waiting.values())) >= LONG_QUEUE
@@ -101,24 +106,26 @@ class Identification:
         finally:
             self._running -= 1
 
-    def _next_batch(self) -> tuple[int, dict[str, asyncio.Future[NumberFacts]]]:
+    def _next_batch(self) -> tuple[int, dict[str, _Waiters]]:
         tenant_id, queued = self._waiting.popitem()
         numbers = list(queued)
         if rest := numbers[LARGEST_BATCH:]:
             self._waiting[tenant_id] = {number: queued[number] for number in rest}
         return tenant_id, {number: queued[number] for number in numbers[:LARGEST_BATCH]}
 
-    async def _look_up(self, tenant_id: int, futures: dict[str, asyncio.Future[NumberFacts]]) -> None:
+    async def _look_up(self, tenant_id: int, waiters: dict[str, _Waiters]) -> None:
+        """Answer those who wait; one that gave up meanwhile is passed over."""
+        zone = self._timezones.get(tenant_id, "UTC")
         try:
-            async with self._database.connection() as connection:
-                zone = self._timezones.get(tenant_id, "UTC")
-                found = await number_facts(connection, tenant_id, list(futures), timezone=zone)
+            found = await self._lookup.facts(tenant_id, list(waiters), timezone=zone)
         except Exception as error:  # noqa: BLE001 - raised where the answer is awaited
-            for future in futures.values():
-                if not future.done():
-                    future.set_exception(error)
-                    future.exception()  # a waiter that gave up must not leave a complaint behind
+            for future in filter(_still_waits, chain.from_iterable(waiters.values())):
+                future.set_exception(error)
             return
-        for number, future in futures.items():
-            if not future.done():
+        for number, futures in waiters.items():
+            for future in filter(_still_waits, futures):
                 future.set_result(found[number])
+
+
+def _still_waits(future: asyncio.Future[NumberFacts]) -> bool:
+    return not future.done()

@@ -39,6 +39,7 @@ class Feed:
     owner_kind: str | None = None
     numbers: Callable[[Any, str], list[Number]] | None = None
     owner: Callable[[Any], int | None] = lambda row: int(row.id)
+    note: Callable[[Any], str | None] = lambda _row: None
 
 
 def _address(address: models.Address | None) -> str:
@@ -154,6 +155,7 @@ def _contacts(kind: str, owner: Callable[[models.Contact], int | None]) -> Feed:
         owner_kind=kind,
         numbers=_contact_numbers,
         owner=owner,
+        note=lambda row: row.memo,
     )
 
 

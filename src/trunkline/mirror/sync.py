@@ -205,7 +205,7 @@ def stage(feed: Feed, tenant_id: int, rows: Rows, region: str) -> tables.Staged:
         phone_lines=b""
         if numbers is None
         else _csv(
-            (tenant_id, number, feed.owner_kind, owner(row), row.id, certainty.value)
+            (tenant_id, number, feed.owner_kind, owner(row), row.id, certainty.value, feed.note(row))
             for row in rows
             if row.active and owner(row)
             for number, certainty in numbers(row, region)

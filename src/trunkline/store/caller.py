@@ -6,38 +6,56 @@ cut to its limit: the cost of a lookup does not depend on how many customers, jo
 """
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 import msgspec
-from psycopg import AsyncConnection
-from psycopg.types.numeric import Int8
 
 from trunkline.domain.caller import NumberFacts
+from trunkline.store.database import Database
 
-_decode = msgspec.json.Decoder(NumberFacts).decode
+LANES = 2
+
+_decode = msgspec.json.Decoder(list[NumberFacts]).decode
+_STATEMENT = "select calls.number_facts($1, string_to_array($2, ','), $3, $4, $5)"
+_TYPES = ("bigint", "text", "timestamptz", "timestamptz", "timestamptz")
+_EXAMPLE = ("0", "", "now", "now", "now")
 
 
-async def number_facts(
-    connection: AsyncConnection, tenant_id: int, numbers: Sequence[str], *, timezone: str, now: datetime | None = None
-) -> dict[str, NumberFacts]:
-    """What is known about each of `numbers` (E.164); unknown numbers are in the answer too, without customers.
+class NumberLookup:
+    """Looks numbers up, :data:`LANES` statements at a time."""
 
-    `timezone` is the tenant's IANA zone: it says when today begins and ends at `now` (the present, unless given).
-    A merged record leads to the one it was merged into, and that one's jobs and locations include the merged one's.
-    Inactive customers are included (`active` is false), active ones stand first. Staff are listed while active,
-    earlier calls once they ended.
-    """
-    now = now or datetime.now(UTC)
-    zone = ZoneInfo(timezone)
-    today = now.astimezone(zone).date()
-    day_start, day_end = (
-        datetime.combine(day, time.min, zone).astimezone(UTC) for day in (today, today + timedelta(days=1))
-    )
-    cursor = await connection.execute(
-        "select number_asked, facts from calls.number_facts(%s, %s, %s, %s, %s)",
-        (Int8(tenant_id), list(numbers), now, day_start, day_end),
-        prepare=True,
-        binary=True,
-    )
-    return {number: _decode(facts) for number, facts in await cursor.fetchall()}
+    def __init__(self, database: Database) -> None:
+        self._lanes = database.lanes(_STATEMENT, _TYPES, _EXAMPLE, count=LANES)
+
+    async def open(self) -> None:
+        """Make all connections now, so that no ring waits for one; raises as :meth:`facts`."""
+        await self._lanes.open()
+
+    async def facts(
+        self, tenant_id: int, numbers: Sequence[str], *, timezone: str, now: datetime | None = None
+    ) -> dict[str, NumberFacts]:
+        """What is known about each of `numbers` (E.164); unknown numbers are in the answer too, without customers.
+
+        `timezone` is the tenant's IANA zone: it says when today begins and ends at `now` (the present, unless given).
+        A merged record leads to the one it was merged into, and that one's jobs and locations include the merged one's.
+        Inactive customers are included (`active` is false), active ones stand first. Staff are listed while active,
+        earlier calls once they ended.
+
+        Raises:
+            DatabaseUnavailable: it cannot be told now.
+        """
+        now = now or datetime.now(UTC)
+        zone = ZoneInfo(timezone)
+        moments = (now, *_day(zone, now.astimezone(zone).date()))
+        values = (str(tenant_id), ",".join(numbers), *(moment.isoformat() for moment in moments))
+        ((found,),) = await self._lanes.run(values)
+        return {facts.number: facts for facts in _decode(found or b"[]")}
+
+
+@lru_cache(maxsize=64)
+def _day(zone: ZoneInfo, day: date) -> tuple[datetime, datetime]:
+    """When `day` begins and ends in `zone`, in UTC."""
+    begin, end = (datetime.combine(one, time.min, zone).astimezone(UTC) for one in (day, day + timedelta(days=1)))
+    return begin, end

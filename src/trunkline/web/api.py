@@ -2,17 +2,18 @@
 
 from datetime import datetime
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
-from litestar import Controller, Response, get
+from litestar import Controller, MediaType, Request, get
 from litestar.exceptions import ValidationException
 from litestar.openapi import ResponseSpec
 from litestar.params import QueryParameter
+from litestar.response.base import ASGIResponse
 
 from trunkline.calls.views import CallView
 from trunkline.domain.caller import CallerCard
-from trunkline.web.office import TheOffice
+from trunkline.web.office import Office, TheOffice
 
 Tenant = Annotated[
     int | None, QueryParameter(name="tenant", description="ServiceTitan tenant id; needed where there are several.")
@@ -56,20 +57,25 @@ class Api(Controller):
     path = "/api/v1"
     tags = ("Trunkline",)
 
-    @get("/lookup", summary="Who has this phone number", responses=_problems(400, 401, 404, 503))
+    @get(
+        "/lookup",
+        summary="Who has this phone number",
+        responses={200: ResponseSpec(CallerCard), **_problems(400, 401, 404, 503)},
+    )
     async def lookup(
         self,
-        office: TheOffice,
+        request: Request[Any, Any, Any],
         number: Annotated[str, QueryParameter(description="A whole phone number, as people write it, or E.164.")],
         tenant: Tenant = None,
-    ) -> Response[CallerCard]:
+    ) -> ASGIResponse:
         """The caller card, as it pops on the board. Amounts are in the tenant's currency, times in UTC."""
+        office: Office = request.app.state.office
         info = office.tenant(tenant, guess=False)
         try:
             card = await office.desk.lookup_json(info.tenant_id, number, region=info.region)
         except ValueError as error:
             raise ValidationException(str(error)) from None
-        return Response(card, media_type="application/json")  # type: ignore[arg-type]  # encoded already
+        return ASGIResponse(body=card, media_type=MediaType.JSON)
 
     @get("/calls", summary="Calls, the newest first", responses=_problems(400, 401, 404, 503))
     async def calls(

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from litestar import Litestar
 from litestar.config.compression import CompressionConfig
-from litestar.datastructures import CacheControlHeader
+from litestar.datastructures import CacheControlHeader, State
 from litestar.di import Provide
 from litestar.middleware import DefineMiddleware
 from litestar.openapi import OpenAPIConfig
@@ -56,6 +56,7 @@ def create_web(
     )
     return Litestar(
         route_handlers=[Pages, Api, hook, healthz, static],
+        state=State({"office": office}),
         dependencies={"office": Provide(lambda: office, sync_to_thread=False)},
         middleware=[DefineMiddleware(Guard, keeper=keeper, host_names=allowed_hosts)],
         before_send=[add_security_headers],

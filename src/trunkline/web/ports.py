@@ -49,7 +49,7 @@ class Desk(Protocol):
     async def lookup(self, tenant_id: int, text: str, *, region: str = "US") -> CallerCard:
         """Who has this number. Raises `ValueError` with one sentence where it is no phone number."""
 
-    async def lookup_json(self, tenant_id: int, text: str, *, region: str = "US") -> bytes:
+    def lookup_json(self, tenant_id: int, text: str, *, region: str = "US") -> Awaitable[bytes]:
         """As :meth:`lookup`, as JSON."""
 
     async def connections(self, tenant_id: int) -> Sequence[ConnectionView]:

@@ -92,6 +92,7 @@ create table mirror.phone_index (
     owner_id bigint not null,
     source_id bigint not null,                  -- contact id; the person's own id for staff
     certainty text not null check (certainty in ('known', 'maybe')),
+    note text,                                  -- the contact's memo, kept here too: a lookup need not go there
     primary key (tenant_id, number, owner_kind, owner_id, source_id)
 );
 create index on mirror.phone_index (tenant_id, owner_kind, source_id);
