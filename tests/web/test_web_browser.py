@@ -351,6 +351,7 @@ def test_when_the_line_was_cut_the_board_says_so_and_is_right_again_afterwards(
         staying_on = ring(people.stranger)
         leaving = ring(people.banned)
         expect(page.locator("#live article")).to_have_count(2)
+        live(page, people.stranger).focus()
         with staying(page):
             line.cut()
             expect(page.locator("#broken")).to_be_visible()
@@ -361,7 +362,7 @@ def test_when_the_line_was_cut_the_board_says_so_and_is_right_again_afterwards(
             line.mend()
             expect(page.locator("#broken")).to_be_hidden()
             expect(live(page, people.jane)).to_have_count(1)
-            expect(live(page, people.stranger)).to_have_count(1)
+            expect(live(page, people.stranger)).to_be_focused()
             expect(live(page, people.banned)).to_have_count(0)
             expect(ended(page, people.banned)).to_contain_text("Missed")
             coming.answer()

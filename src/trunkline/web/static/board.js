@@ -61,7 +61,9 @@
   const open = () => {
     const source = new EventSource(board.dataset.stream);
     source.addEventListener("board", (event) => {
+      const focused = document.activeElement?.closest("#board article")?.id;
       board.innerHTML = event.data;
+      if (focused) document.getElementById(focused)?.focus();
       broken.hidden = true;
       tidy();
     });
