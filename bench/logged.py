@@ -22,8 +22,9 @@ def measure(served: Served, database_url: str, sandbox_url: str) -> list[Figure]
     say(f"Logging {CALLS:,} calls")
     before = _ledger(sandbox_url)
     began = time.perf_counter()
-    for first in range(0, CALLS, BATCH):
-        _deliver(served.url, range(first, first + BATCH))
+    with httpx.Client(base_url=served.url, timeout=30) as http:
+        for first in range(0, CALLS, BATCH):
+            _deliver(http, range(first, first + BATCH))
     with psycopg.connect(database_url, autocommit=True) as connection:
         while _logged(connection) < CALLS:
             if time.perf_counter() - began > WITHIN_S:
@@ -48,7 +49,7 @@ def _ledger(sandbox_url: str) -> dict[str, Any]:
     return dict(httpx.get(f"{sandbox_url}/sandbox/ledger", timeout=30).json())
 
 
-def _deliver(url: str, numbers: range) -> None:
+def _deliver(http: httpx.Client, numbers: range) -> None:
     now = datetime.now(UTC)
     events = [
         {"call_id": f"logged-{number}", "occurred_at": (now + timedelta(seconds=seconds)).isoformat(), **event}
@@ -66,7 +67,7 @@ def _deliver(url: str, numbers: range) -> None:
         "webhook-timestamp": str(int(now.timestamp())),
         "webhook-signature": Webhook(SIGNING).sign(name, now, body),
     }
-    httpx.post(f"{url}/hooks/hooks", content=body, headers=headers, timeout=30).raise_for_status()
+    http.post("/hooks/hooks", content=body, headers=headers).raise_for_status()
 
 
 def _logged(connection: psycopg.Connection) -> int:

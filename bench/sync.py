@@ -15,16 +15,11 @@ from trunkline.servicetitan.client import Credentials, Environment, ServiceTitan
 from trunkline.store.database import Database
 from trunkline.store.embedded import EmbeddedPostgres
 from trunkline.store.migrate import migrate
-from trunkline.store.rate import RequestSlots
+from trunkline.store.rate import RequestPlaces
 
 CUSTOMERS = 200_000
 QUIET_S = 1.5  # lets the limit of requests per second forget the run before
 _CREDENTIALS = Credentials("cid.example", "cs1.example-secret", "ak1.example")
-
-
-class _Unlimited:
-    async def acquire(self, tenant_id: int) -> None:
-        """The bare loop reads page after page and stays below the limit by itself."""
 
 
 def measure() -> list[Figure]:
@@ -93,7 +88,7 @@ async def _sync(database_url: str, sandbox_url: str) -> float:
 
     async with httpx.AsyncClient() as http:
         client = ServiceTitan(
-            Environment.at(sandbox_url), TENANT, _CREDENTIALS, limiter=RequestSlots(database, "bench"), http=http
+            Environment.at(sandbox_url), TENANT, _CREDENTIALS, limiter=RequestPlaces(database, "bench"), http=http
         )
         began = time.perf_counter()
         problems = await MirrorSync(database, client).sync_once(count)

@@ -38,7 +38,7 @@ from trunkline.store.database import Database, DatabaseUnavailable
 from trunkline.store.embedded import EmbeddedPostgres
 from trunkline.store.locks import AdvisoryLock, LockLost
 from trunkline.store.migrate import MigrationError, migrate
-from trunkline.store.rate import RequestSlots
+from trunkline.store.rate import RequestPlaces
 from trunkline.web import TenantInfo, create_web
 from trunkline.web.guard import TokenNeeded, require_token_unless_loopback
 from trunkline.web.ports import Hook
@@ -230,7 +230,7 @@ def client_for(tenant: TenantSettings, database: Database, http: httpx.AsyncClie
         Environment.named(secrets.environment),
         tenant.id,
         Credentials(secrets.client_id, secrets.client_secret.get_secret_value(), app_key),
-        limiter=RequestSlots(database, hashlib.sha256(app_key.encode()).hexdigest()[:16]),
+        limiter=RequestPlaces(database, hashlib.sha256(app_key.encode()).hexdigest()[:16]),
         http=http,
     )
 

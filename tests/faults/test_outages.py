@@ -1,5 +1,6 @@
 """What stands around the service fails; it says so, recovers by itself, loses nothing and doubles nothing."""
 
+import json
 import os
 import random
 import signal
@@ -14,6 +15,7 @@ import psycopg
 import pytest
 
 from installation import PATIENCE_S, Installation, Sandbox, eventually, free_port
+from trunkline.logbook.service import CONCURRENT_STARTS
 from trunkline.store.embedded import EmbeddedPostgres
 
 AWAY_S = 10.0
@@ -150,6 +152,28 @@ def test_the_disk_is_full_and_then_is_not(ready: Installation) -> None:
     ready.settled(list(calls))
     ready.check_books(calls)
     assert "The database does not take messages" not in httpx.get(f"http://127.0.0.1:{ready.port}/").text
+
+
+def test_calls_that_end_all_at_once_are_logged_in_turn(ready: Installation) -> None:
+    calls = _mixed(ready.sandbox, "burst", 60)
+    events = [
+        {"call_id": key, "occurred_at": f"2026-01-05T12:00:0{second}Z", **event}
+        for key, caller in calls.items()
+        for second, event in (
+            (0, {"kind": "started", "direction": "inbound", "external_number": str(caller["number"])}),
+            (9, {"kind": "ended", "reason": "normal"}),
+        )
+    ]
+    ready.phone_system().deliver("burst", json.dumps({"events": events}))
+    ready.settled(list(calls))
+    ready.check_books(calls)
+    # Never were more workflows started than calls logged, but for those whose turn it was.
+    (most,) = ready.rows(
+        "select max(before - (select count(*) from logbook.entries where finished_at < at))"
+        " from (select to_timestamp(created_at / 1000.0) as at, count(*) over (order by created_at, workflow_uuid)"
+        " as before from dbos.workflow_status) started"
+    )[0]
+    assert most <= CONCURRENT_STARTS
 
 
 def test_two_processes_share_the_work_and_one_dies(ready: Installation) -> None:

@@ -9,6 +9,7 @@ from typing import Any, LiteralString
 
 import httpx
 
+from company import Unlimited
 from trunkline.domain.caller import NumberFacts
 from trunkline.mirror.sync import MirrorSync
 from trunkline.sandbox.servicetitan import SandboxOptions, SandboxServer
@@ -37,13 +38,6 @@ FEEDS = {
     "appointment-assignments": ("appointment_assignments", "appointment_assignments", "true"),
     "calls": ("calls", "calls", "true"),
 }
-
-
-class Unlimited:
-    """Lets every request go."""
-
-    async def acquire(self, tenant_id: int) -> None:
-        """Go."""
 
 
 @dataclass

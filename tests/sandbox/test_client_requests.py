@@ -10,6 +10,7 @@ import pytest
 from contract import Contract
 from sandbox_kit import SMALL, TENANT
 
+from company import Unlimited
 from trunkline.domain.logging_plan import LogKind
 from trunkline.logbook.notes import ServiceTitanNotes
 from trunkline.mirror.feeds import FEEDS
@@ -23,13 +24,6 @@ from trunkline.store.database import Database
 
 CONTRACT = Contract.kept()
 CUSTOMERS = "crm/v2/tenant/{tenant}/customers"
-
-
-class Unlimited:
-    """The sandbox counts for itself."""
-
-    async def acquire(self, tenant_id: int) -> None:
-        """Go on."""
 
 
 class Wiretap:

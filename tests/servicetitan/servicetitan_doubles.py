@@ -1,4 +1,4 @@
-"""What the client's tests share: a server that says what a test tells it to, over real sockets, and a limiter."""
+"""What the client's tests share: a server that says what a test tells it to, over real sockets."""
 
 import asyncio
 import json
@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 
+from company import Unlimited
 from trunkline.sandbox.servicetitan import SandboxOptions, SandboxServer
 from trunkline.servicetitan.client import Credentials, Environment, ServiceTitan
 
@@ -20,16 +21,6 @@ THINGS = "crm/v2/tenant/{tenant}/things"
 
 LOST = b""  # the connection ends without a reply
 SILENCE = None  # no reply, and the connection stays open
-
-
-class Unlimited:
-    """Lets every request go, and counts them."""
-
-    def __init__(self) -> None:
-        self.tenants: list[int] = []
-
-    async def acquire(self, tenant_id: int) -> None:
-        self.tenants.append(tenant_id)
 
 
 @dataclass(frozen=True)

@@ -63,6 +63,21 @@ async def test_a_connection_that_broke_while_idle_is_replaced_unnoticed(lanes: L
     assert not pids & {row[0][2] for row in rows}
 
 
+async def test_the_number_of_a_socket_that_broke_may_be_somebody_elses_by_then(lanes: Lanes, database_url: str) -> None:
+    await lanes.open()
+    for rows in await asyncio.gather(*(lanes.run(values("", 0.05)) for _ in range(2))):
+        await end(database_url, rows[0][2])
+    await asyncio.sleep(0.05)
+    server = await asyncio.start_server(lambda _reader, writer: writer.close(), "127.0.0.1")
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        others = [await asyncio.open_connection("127.0.0.1", port) for _ in range(8)]
+        assert (await lanes.run(values("again")))[0][0] == b"again"
+        assert [await reader.read() for reader, _ in others] == [b""] * 8
+        for _, writer in others:
+            writer.close()
+
+
 async def test_a_connection_that_breaks_meanwhile_says_so_and_is_replaced(lanes: Lanes, database_url: str) -> None:
     ((_, _, pid, _, _),) = await lanes.run(values(""))
     question = asyncio.create_task(lanes.run(values("", 30)))

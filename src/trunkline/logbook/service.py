@@ -26,9 +26,13 @@ log = structlog.get_logger(__name__)
 WORKFLOW_VERSION = "1"
 LONGEST_WAIT_S = 60.0
 CONCURRENT_ATTEMPTS = 8
+# How many calls may be between their start and the end of their first attempt. Starting a workflow costs more than an
+# attempt: when a thousand calls end at once, as after an outage, starting them all would keep the first from its log.
+CONCURRENT_STARTS = 2 * CONCURRENT_ATTEMPTS
 # Webhooks overtake one another: what happened before a call's end may arrive after it.
 GRACE_S = 2.0
 FAREWELL_S = 5.0
+LONGEST_TURN_S = 5.0
 RESUME_S = 1.0  # where a stop came between
 
 _EXECUTOR = "trunkline-"
@@ -70,7 +74,9 @@ class Logbook:
         self._free = asyncio.Semaphore(CONCURRENT_ATTEMPTS)
         self._closing = False
         self._stack = AsyncExitStack()
-        self._starting: set[asyncio.Task[None]] = set()
+        self._turns = asyncio.Semaphore(CONCURRENT_STARTS)
+        self._starting: dict[int, asyncio.Task[None]] = {}
+        self._first_attempts: dict[int, asyncio.Event] = {}
 
     async def open(self) -> None:
         """Start DBOS and take up what an earlier process left unfinished."""
@@ -93,7 +99,9 @@ class Logbook:
     async def close(self) -> None:
         """Stop; attempts under way are finished first."""
         global _running  # noqa: PLW0603 - see open()
-        await asyncio.gather(*self._starting)
+        for task in self._starting.values():
+            task.cancel()
+        await asyncio.gather(*self._starting.values(), return_exceptions=True)
         _running = None
         await self._finish_attempts()
         # Workflows that wait for their next attempt are cut off here and go on with the next process: no news.
@@ -119,17 +127,27 @@ class Logbook:
         await fault_point("logbook.after_start")
 
     async def start_soon(self, tenant_id: int, call_id: int) -> None:
-        """As :meth:`start`, a moment later; the next ring must not wait for it. The sweeper takes up what fails."""
-        task = asyncio.create_task(self._start_logged(tenant_id, call_id))
-        self._starting.add(task)
-        task.add_done_callback(self._starting.discard)
+        """As :meth:`start`, a moment later and in turn; the next ring must not wait for it. What fails here, or is cut
+        off by a stop, the sweeper takes up.
+        """
+        if call_id not in self._starting:
+            task = self._starting[call_id] = asyncio.create_task(self._start_in_turn(tenant_id, call_id))
+            task.add_done_callback(lambda _: self._starting.pop(call_id))
 
-    async def _start_logged(self, tenant_id: int, call_id: int) -> None:
+    async def _start_in_turn(self, tenant_id: int, call_id: int) -> None:
         await asyncio.sleep(GRACE_S)
-        try:
-            await self.start(tenant_id, call_id)
-        except Exception as error:  # noqa: BLE001 - the sweeper asks again
-            log.warning("a call's logging starts later", call_id=call_id, reason=type(error).__name__)
+        async with self._turns:
+            attempted = self._first_attempts[call_id] = asyncio.Event()
+            try:
+                await self.start(tenant_id, call_id)
+                async with asyncio.timeout(LONGEST_TURN_S):
+                    await attempted.wait()
+            except TimeoutError:
+                pass  # ServiceTitan is slow, or the call was logged before: others have their turn
+            except Exception as error:  # noqa: BLE001 - the sweeper asks again
+                log.warning("a call's logging starts later", call_id=call_id, reason=type(error).__name__)
+            finally:
+                del self._first_attempts[call_id]
 
     async def adopt_orphans(self) -> int:
         """Take up the workflows of processes that died and were not followed by one with their number."""
@@ -151,6 +169,9 @@ class Logbook:
             except Exception:
                 log.exception("a call could not be logged and is tried again", tenant_id=tenant_id, call_id=call_id)
                 return Verdict(retry_in_s=LONGEST_WAIT_S)
+            finally:
+                if (first := self._first_attempts.get(call_id)) is not None:
+                    first.set()
 
     def wait_after(self, verdict: Verdict, attempts: int) -> float | None:
         """Seconds to the next attempt: during an outage they double up to a minute, with jitter."""

@@ -10,6 +10,7 @@ Sources: ServiceTitan's developer pages "OAuth 2.0", "Environments", "APIs, App 
 import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, Self, TypeVar, cast
 
@@ -41,8 +42,8 @@ ATTEMPTS = 5
 class RequestLimiter(Protocol):
     """Holds the 60 requests a second of one app and tenant, across all processes."""
 
-    async def acquire(self, tenant_id: int) -> None:
-        """Return when the next request may go."""
+    def turn(self, tenant_id: int) -> AbstractAsyncContextManager[None]:
+        """Enter when the next request may go; leave when it was answered."""
 
 
 @dataclass(frozen=True)
@@ -192,7 +193,6 @@ class ServiceTitan:
         raise error_of(response, writing=method != "GET")
 
     async def _exchange(self, method: str, path: str, token: str, **request: Any) -> httpx.Response:
-        await self._limiter.acquire(self.tenant_id)
         url = f"{self._environment.api_url}/{path.format(tenant=self.tenant_id)}"
         headers = {
             "Authorization": f"Bearer {token}",
@@ -200,7 +200,8 @@ class ServiceTitan:
             "Content-Type": "application/json",
         }
         try:
-            return await self._http.request(method, url, headers=headers, **request)
+            async with self._limiter.turn(self.tenant_id):
+                return await self._http.request(method, url, headers=headers, **request)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             raise Unreachable("ServiceTitan cannot be reached; we keep trying.") from error
         except httpx.RequestError as error:

@@ -5,6 +5,7 @@ conveniences that it does not need; its `pq` module is libpq itself (docs/decisi
 """
 
 import asyncio
+import os
 from collections.abc import Sequence
 
 import psycopg
@@ -94,7 +95,9 @@ class _Lane:
         self._connection = connection
         self._libpq = connection.pgconn
         self._libpq.nonblocking = 1
-        self._socket = self._libpq.socket
+        # Our own handle of the socket: libpq closes its one as soon as the connection breaks, and the number is then
+        # somebody else's.
+        self._socket = os.dup(self._libpq.socket)
         self._loop = asyncio.get_running_loop()
         self._answer: asyncio.Future[PGresult] = self._loop.create_future()
         self._result: PGresult | None = None
@@ -120,6 +123,7 @@ class _Lane:
         """Give the socket back, and close the connection."""
         self._loop.remove_reader(self._socket)
         self._loop.remove_writer(self._socket)
+        os.close(self._socket)
         await self._connection.close()
 
     def _write(self) -> None:

@@ -1,58 +1,67 @@
-"""ServiceTitan's request limit, held by all processes together: one row per app and tenant, in PostgreSQL."""
+"""ServiceTitan's request limit, held by all processes together, in PostgreSQL.
 
-import asyncio
-from typing import LiteralString
-
-from trunkline.store.database import Database
-
-# One short statement hands out the next slot. Losing the last slots in a crash of the server costs nothing, so its
-# commit need not wait for the disk. The wait is computed by the server's clock, the only one all processes share.
-_RESERVE: LiteralString = """
-insert into ops.request_slots as slot (app, tenant_id, next_free)
-values (%(app)s, %(tenant)s, clock_timestamp() + %(spacing)s * interval '1 second')
-on conflict (app, tenant_id) do update
-set next_free = greatest(slot.next_free, clock_timestamp()) + %(spacing)s * interval '1 second'
-returning greatest(0, extract(epoch from next_free - clock_timestamp())::float8 - %(spacing)s),
-    set_config('synchronous_commit', 'off', true)
+An app has :data:`PLACES` places at a tenant. A request takes one before it is sent and gives it back when it was
+answered; a second later the place can be had again. Whenever ServiceTitan counts a request between its sending and its
+answer, no second holds more of them than there are places - however slow or jittery the way there is, and without lost
+time.
 """
 
-# How late (seconds) a request may leave after its slot. Slots 1/58 s apart and up to 17 ms late put at most 60
-# requests into any second; later ones pile up behind a stalled loop and would break the limit.
-_TOLERANCE_S = 0.015
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime
+from typing import LiteralString
+
+from trunkline.store.database import Database, DatabaseUnavailable
+
+# ServiceTitan allows 60 a second for each app and tenant (developer portal, "APIs, App Keys & Client Keys"); two are
+# left for requests that somebody else makes with the same app.
+PLACES = 58
+# A process that died gives nothing back. After so many seconds its request has long arrived, or never will.
+LEASE_S = 30.0
+_SHORTEST_PAUSE_S = 0.002
+
+_TAKE: LiteralString = "select place, taken_until, wait_s from ops.take_place(%s, %s, %s, make_interval(secs => %s))"
+_GIVE_BACK: LiteralString = "select ops.give_back_place(%s, %s, %s, %s)"
 
 
-class RequestSlots:
-    """Spaces out the requests of every process that shares `database`; satisfies the client's RequestLimiter.
+class RequestPlaces:
+    """Lets requests of every process that shares `database` go in turn; satisfies the client's RequestLimiter.
 
-    `app` is a hash of the app key (never the key itself: it is stored). `per_second` stays below ServiceTitan's 60
-    per second and app and tenant, because a request reaches them a little later or earlier than it left.
+    `app` is a hash of the app key (never the key itself: it is stored).
     """
 
-    def __init__(self, database: Database, app: str, per_second: float = 58.0) -> None:
+    def __init__(self, database: Database, app: str, places: int = PLACES) -> None:
         self._database = database
         self._app = app
-        self._spacing = 1 / per_second
+        self._places = places
+        self._queues: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
 
-    async def acquire(self, tenant_id: int) -> None:
-        """Wait until this request may go. A waiter that is cancelled leaves its slot unused.
+    @asynccontextmanager
+    async def turn(self, tenant_id: int) -> AsyncIterator[None]:
+        """Wait until a request may go, and send it and await its answer inside.
 
         Raises:
-            DatabaseUnavailable: no slot can be had; the request must not go.
+            DatabaseUnavailable: no place can be had; the request must not go.
         """
-        loop = asyncio.get_running_loop()
-        tolerance = _TOLERANCE_S
-        while True:
-            async with self._database.connection() as connection:
-                asked_at = loop.time()
-                cursor = await connection.execute(
-                    _RESERVE, {"app": self._app, "tenant": tenant_id, "spacing": self._spacing}, prepare=True
-                )
-                row = await cursor.fetchone()
-            wait: float = row[0] if row else 0.0
-            if wait > 0:
-                await asyncio.sleep(wait)
-            if loop.time() - (asked_at + wait) <= tolerance:
-                return
-            # The slot went by while this process was busy: take another. A machine that is late every time must
-            # still get its requests out, hence the growing tolerance.
-            tolerance *= 2
+        place, taken_until = await self._take(tenant_id)
+        try:
+            yield
+        finally:
+            with suppress(DatabaseUnavailable):  # then it comes free when its lease ends
+                async with self._database.connection() as connection:
+                    await connection.execute(_GIVE_BACK, (self._app, tenant_id, place, taken_until), prepare=True)
+
+    async def _take(self, tenant_id: int) -> tuple[int, datetime]:
+        async with self._queues[tenant_id]:  # first come, first served, and one who asks for all
+            while True:
+                async with self._database.connection() as connection:
+                    cursor = await connection.execute(
+                        _TAKE, (self._app, tenant_id, self._places, LEASE_S), prepare=True
+                    )
+                    row = await cursor.fetchone()
+                place, taken_until, wait_s = row or (None, None, 0.0)
+                if place is not None and taken_until is not None:
+                    return place, taken_until
+                await asyncio.sleep(max(_SHORTEST_PAUSE_S, wait_s))

@@ -333,10 +333,50 @@ create table logbook.intents (
 
 -- ops ------------------------------------------------------------------------------------------------------------
 
--- The next free request slot per ServiceTitan app and tenant, shared by every process.
-create table ops.request_slots (
+-- Who may send a request to ServiceTitan now: the places of each app at a tenant, shared by every process.
+create table ops.request_places (
     app text not null,                          -- hash of the app key, never the key
     tenant_id bigint not null,
-    next_free timestamptz not null,
-    primary key (app, tenant_id)
-);
+    place integer not null,
+    free_at timestamptz not null,
+    primary key (app, tenant_id, place)
+) with (fillfactor = 20);                       -- each place changes twice a request: leave room beside it
+
+-- A place that is free, taken until `lease` is over; or, where all are taken, how long to wait before asking again.
+-- Losing the last of this in a crash of the server costs nothing, so no commit waits for the disk.
+create function ops.take_place(
+    asking text, tenant bigint, places integer, lease interval,
+    out place integer, out taken_until timestamptz, out wait_s double precision
+)
+language plpgsql as $$
+begin
+    perform set_config('synchronous_commit', 'off', true);
+    for attempt in 1..2 loop
+        select p.place into place from ops.request_places p
+        where p.app = asking and p.tenant_id = tenant and p.place <= places and p.free_at <= clock_timestamp()
+        limit 1 for update skip locked;
+        if found then
+            taken_until := clock_timestamp() + lease;
+            update ops.request_places p set free_at = taken_until
+            where p.app = asking and p.tenant_id = tenant and p.place = take_place.place;
+            return;
+        end if;
+        select extract(epoch from min(p.free_at) - clock_timestamp()) into wait_s from ops.request_places p
+        where p.app = asking and p.tenant_id = tenant and p.place <= places;
+        exit when wait_s is not null;
+        insert into ops.request_places (app, tenant_id, place, free_at)
+        select asking, tenant, number, '-infinity' from generate_series(1, places) number
+        on conflict do nothing;
+    end loop;
+end
+$$;
+
+-- The request that took a place was answered: a second from now another may have it. A lease that ended is nobody's.
+create function ops.give_back_place(asking text, tenant bigint, given integer, taken_until timestamptz) returns void
+language plpgsql as $$
+begin
+    perform set_config('synchronous_commit', 'off', true);
+    update ops.request_places p set free_at = clock_timestamp() + interval '1 second'
+    where p.app = asking and p.tenant_id = tenant and p.place = given and p.free_at = taken_until;
+end
+$$;
