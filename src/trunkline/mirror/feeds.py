@@ -22,8 +22,8 @@ class Feed:
     """One feed. `columns` are those of `table` after tenant_id, in the order in which `row` gives them; where nothing
     was sent, columns in `never_null` become empty text, all others null.
 
-    `counted` is a list whose total tells about how many rows to expect. `owner_kind` marks feeds whose rows own phone
-    numbers: `numbers` finds them, `owner` says whose they are.
+    `counted` is a list, with its query, whose total tells about how many rows to expect. `owner_kind` marks feeds whose
+    rows own phone numbers: `numbers` finds them, `owner` says whose they are, `note` what people wrote beside them.
     """
 
     name: str
@@ -34,7 +34,7 @@ class Feed:
     row: Callable[[Any], Columns]
     never_null: tuple[str, ...] = ()
     export: bool = True
-    counted: str | None = None
+    counted: tuple[str, dict[str, str]] | None = None
     fixed: tuple[tuple[str, str], ...] = ()
     owner_kind: str | None = None
     numbers: Callable[[Any, str], list[Number]] | None = None
@@ -138,6 +138,7 @@ def _seconds(text: str | None) -> float | None:
 
 
 _T = "/v2/tenant/{tenant}/"
+_ANY = {"active": "Any"}
 _CONTACT = ("owner_id", "type", "value", "memo", "phone_number", "do_not_text", "created_on")
 
 
@@ -151,7 +152,7 @@ def _contacts(kind: str, owner: Callable[[models.Contact], int | None]) -> Feed:
         _contact(owner),
         never_null=("type",),
         fixed=(("owner_kind", kind),),
-        counted=f"crm{_T}{kind}s",
+        counted=(f"crm{_T}{kind}s", _ANY),
         owner_kind=kind,
         numbers=_contact_numbers,
         owner=owner,
@@ -186,12 +187,12 @@ FEEDS = (
     Feed(
         "customers", f"crm{_T}export/customers", models.Customer, "customers",
         ("name", "customer_type", "address", "balance", "do_not_service", "tag_type_ids", "merged_to_id", "created_on"),
-        _customer, ("name", "address"), counted=f"crm{_T}customers",
+        _customer, ("name", "address"), counted=(f"crm{_T}customers", _ANY),
     ),
     Feed(
         "locations", f"crm{_T}export/locations", models.Location, "locations",
         ("customer_id", "name", "address", "tag_type_ids", "merged_to_id", "created_on"), _location,
-        ("name", "address"), counted=f"crm{_T}locations",
+        ("name", "address"), counted=(f"crm{_T}locations", _ANY),
     ),
     _contacts("customer", lambda row: row.customer_id),
     _contacts("location", lambda row: row.location_id),
@@ -199,12 +200,12 @@ FEEDS = (
         "jobs", f"jpm{_T}export/jobs", models.Job, "jobs",
         ("job_number", "customer_id", "location_id", "job_status", "is_open", "business_unit_id", "job_type_id",
          "campaign_id", "summary", "membership_id", "tag_type_ids", "created_on", "completed_on"), _job,
-        ("job_status",), counted=f"jpm{_T}jobs",
+        ("job_status",), counted=(f"jpm{_T}jobs", {}),
     ),
     Feed(
         "appointments", f"jpm{_T}export/appointments", models.Appointment, "appointments",
         ("job_id", "appointment_number", "status", "starts_at", "ends_at", "window_start", "window_end"), _appointment,
-        ("status",), counted=f"jpm{_T}appointments",
+        ("status",), counted=(f"jpm{_T}appointments", _ANY),
     ),
     Feed(
         "appointment_assignments", f"dispatch{_T}export/appointment-assignments", models.Assignment,

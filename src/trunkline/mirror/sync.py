@@ -94,30 +94,33 @@ class MirrorSync:
         async with self._database.connection() as connection:
             states = await tables.feed_states(connection, self._client.tenant_id)
         state = states.get(feed.name) or tables.FeedState(feed.name)
-        expected = state.expected_rows
-        if feed.counted and expected is None and not state.complete:
-            expected = await self._count(feed, feed.counted)
+        counting = asyncio.create_task(self._expected(feed, state))  # nothing waits for it
         pages = self._export_pages(feed, state) if feed.export else self._list_pages(feed, state)
         following = asyncio.create_task(_next(pages))
         try:
             while (page := await following) is not None:
                 following = asyncio.create_task(_next(pages))
                 await self._store(feed, state, page)
+                expected = counting.result() if counting.done() else None
                 on_progress(feed.name, page.staged.rows, expected, last=page.last)
         finally:
             following.cancel()
+            counting.cancel()
 
-    async def _count(self, feed: Feed, path: str) -> int | None:
+    async def _expected(self, feed: Feed, state: tables.FeedState) -> int | None:
         """About how many rows there are; not knowing it only costs the progress shown to people."""
-        query = {"page": 1, "pageSize": 1, "includeTotal": "true"}
+        if feed.counted is None or state.complete or state.expected_rows is not None:
+            return state.expected_rows
+        path, query = feed.counted
         try:
+            query = {**query, "page": "1", "pageSize": "1", "includeTotal": "true"}
             total = (await self._client.get(path, Page[Row], query, bulk=True)).total_count
-        except ServiceTitanError as error:
-            log.info("a feed could not be counted", feed=feed.name, reason=error.message)
+            if total is not None:
+                async with self._database.connection() as connection:
+                    await tables.expect_rows(connection, self._client.tenant_id, feed.name, total)
+        except (ServiceTitanError, DatabaseUnavailable) as error:
+            log.info("a feed could not be counted", feed=feed.name, reason=str(error))
             return None
-        if total is not None:
-            async with self._database.connection() as connection:
-                await tables.expect_rows(connection, self._client.tenant_id, feed.name, total)
         return total
 
     async def _store(self, feed: Feed, state: tables.FeedState, page: _Fetched) -> None:
