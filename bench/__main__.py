@@ -5,7 +5,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from bench import logged, lookup, pop, report, stand, sync
+from bench import logged, lookup, pop, report, stand, start, sync
 from bench.report import Figure, under
 from trunkline.sandbox.asterisk import AmiServer
 from trunkline.store.embedded import EmbeddedPostgres
@@ -52,7 +52,7 @@ def _with_service(folder: Path, sandbox_url: str, ami: AmiServer, loop: asyncio.
     return figures
 
 
-_PARTS = {"sync": sync.measure, "service": _service}
+_PARTS = {"sandbox": start.measure, "sync": sync.measure, "service": _service}
 
 
 def main() -> int:
