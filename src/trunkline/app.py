@@ -115,6 +115,7 @@ async def running(settings: Settings, postgres: EmbeddedPostgres | None = None) 
             database,
             lambda tenant_id: ServiceTitanNotes(clients[tenant_id]),
             lambda tenant_id: partial(plan, timezone=zones[tenant_id]),
+            followed=frozenset(account.name for account in accounts),
             settle_s=settings.settle_s,
         )
         identification = Identification(database, zones)
@@ -134,7 +135,8 @@ async def running(settings: Settings, postgres: EmbeddedPostgres | None = None) 
         background.keep("live feed", feed.run)
         if postgres is not None:
             background.keep("embedded PostgreSQL", partial(_keep_alive, postgres))
-        sweeper = Sweeper(database, tracker, {(a.tenant_id, a.name): a for a in accounts}, logbook.start_soon)
+        regions = {tenant.id: tenant.region for tenant in settings.tenants}
+        sweeper = Sweeper(database, tracker, {(a.tenant_id, a.name): a for a in accounts}, regions, logbook.start_soon)
         background.keep("housekeeping", partial(_keep_house, sweeper, logbook))
         for tenant_id, sync in syncs.items():
             held = mirror_lock(database, tenant_id)
@@ -166,7 +168,7 @@ async def running(settings: Settings, postgres: EmbeddedPostgres | None = None) 
 def _accounts(settings: Settings) -> list[PhoneAccount]:
     try:
         return [
-            PhoneAccount(tenant.id, one.account, adapter(one.system, one.account, one.options()), tenant.region)
+            PhoneAccount(tenant.id, one.account, tenant.region, adapter(one.system, one.account, one.options()))
             for tenant in settings.tenants
             for one in tenant.phone_systems
         ]

@@ -32,13 +32,13 @@ SAM = {"extension": "202", "name": "Sam Second"}
 
 def webhook(name: str = "main", tenant_id: int = TENANT) -> PhoneAccount:
     """An account that calls us; its events can say anything."""
-    return PhoneAccount(tenant_id, name, adapter("webhook", name, {"secrets": [_SECRET]}))
+    return PhoneAccount(tenant_id, name, "US", adapter("webhook", name, {"secrets": [_SECRET]}))
 
 
 def asterisk(name: str = "pbx", tenant_id: int = TENANT) -> PhoneAccount:
     """An Asterisk: the one that sends lists of live calls."""
     options = {"host": "pbx.example", "username": "trunkline", "secret": "cs1.example-secret"}
-    return PhoneAccount(tenant_id, name, adapter("asterisk", name, options))
+    return PhoneAccount(tenant_id, name, "US", adapter("asterisk", name, options))
 
 
 def event(kind: str, second: float = 0, call: str = "c1", *, start: datetime = START, **more: Any) -> dict[str, Any]:

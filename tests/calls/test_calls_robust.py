@@ -56,7 +56,7 @@ async def test_the_sweeper_is_not_held_up_by_a_message_that_cannot_be_stored(roo
     await room.store(ACCOUNT, poison)
     await room.store(webhook("other"), *answered())
     known = {(TENANT, name): webhook(name) for name in ("main", "other")}
-    await soon(Sweeper(room.database, room.tracker, known, room.on_ended).sweep())
+    await soon(Sweeper(room.database, room.tracker, known, {}, room.on_ended).sweep())
     assert (await room.call()).call.account == "other"
 
 
@@ -98,7 +98,7 @@ async def test_a_whole_batch_of_an_unknown_account_blocks_nobody(room: Room, mon
     monkeypatch.setattr(sweeper_module, "BATCH", 3)
     await room.store(webhook("gone"), *(message(inbound(call=f"c{number}")) for number in range(4)))
     await room.store(ACCOUNT, *answered())
-    await Sweeper(room.database, room.tracker, {(TENANT, "main"): ACCOUNT}, room.on_ended).sweep()
+    await Sweeper(room.database, room.tracker, {(TENANT, "main"): ACCOUNT}, {}, room.on_ended).sweep()
     assert (await room.call()).call.account == "main"
 
 

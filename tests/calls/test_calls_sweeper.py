@@ -9,7 +9,7 @@ from calls_kit import OTHER_TENANT, START, TENANT, Room, answered, event, inboun
 from trunkline.calls import sweeper as sweeper_module
 from trunkline.calls.account import PhoneAccount
 from trunkline.calls.sweeper import Sweeper
-from trunkline.domain.call import CallState
+from trunkline.domain.call import CallState, Outcome
 from trunkline.phone_systems.base import RawMessage
 from trunkline.store.database import Database
 
@@ -23,7 +23,7 @@ def room(database: Database) -> Room:
 
 def sweeper(room: Room, *accounts: PhoneAccount) -> Sweeper:
     known = {(account.tenant_id, account.name): account for account in accounts}
-    return Sweeper(room.database, room.tracker, known, room.on_ended)
+    return Sweeper(room.database, room.tracker, known, {TENANT: "CA", OTHER_TENANT: "CA"}, room.on_ended)
 
 
 async def unprocessed(room: Room) -> list[tuple[str, bytes]]:
@@ -93,6 +93,43 @@ async def test_messages_of_an_account_that_is_no_longer_configured_are_left_alon
     assert await unprocessed(room) == [("gone", one.body) for one in left]
     await sweeper(room, ACCOUNT, GONE).sweep()
     assert [call.call.state for call in await room.calls()] == [CallState.ENDED] * 2, "configured again, taken up again"
+
+
+async def quiet_for(room: Room, hours: float) -> None:
+    """Turn the clock on: nothing was heard of any call since."""
+    await room.run("update calls.calls set updated_at = updated_at - make_interval(secs => %s)", hours * 3600)
+
+
+@pytest.mark.parametrize("account", [ACCOUNT, GONE], ids=["configured", "no longer configured"])
+async def test_a_call_whose_end_nobody_told_is_over_an_hour_later(room: Room, account: PhoneAccount) -> None:
+    await room.hear(account, message(inbound()))
+    subject = sweeper(room, ACCOUNT)
+    await quiet_for(room, 0.9)
+    assert await subject.sweep() == 0
+    await quiet_for(room, 0.2)
+    assert await subject.sweep() == 1
+    shown = await room.call()
+    assert (shown.call.state, shown.call.outcome) == (CallState.ENDED, Outcome.UNKNOWN)
+    assert room.ended == [(TENANT, shown.id)]
+    assert await subject.sweep(older_than_s=600) == 0
+
+
+async def test_people_may_talk_for_half_a_day_and_how_long_they_did_is_not_made_up(room: Room) -> None:
+    await room.hear(ACCOUNT, *answered()[:3])
+    subject = sweeper(room, ACCOUNT)
+    await quiet_for(room, 11.9)
+    assert await subject.sweep() == 0
+    await quiet_for(room, 0.2)
+    assert await subject.sweep() == 1
+    call = (await room.call()).call
+    assert (call.state, call.outcome, call.talk_s) == (CallState.ENDED, Outcome.ANSWERED, None)
+
+
+async def test_calls_of_a_company_that_is_no_longer_configured_are_left_as_they_are(room: Room) -> None:
+    await room.hear(webhook("elsewhere", OTHER_TENANT + 1), message(inbound()))
+    await quiet_for(room, 100)
+    await sweeper(room, ACCOUNT).sweep()
+    assert await room.rows("select state from calls.calls") == [("new",)]
 
 
 async def test_rubbish_among_what_is_left_costs_nothing_but_itself(room: Room) -> None:

@@ -115,7 +115,7 @@ async def test_events_of_one_message_keep_their_order_and_their_own_ids(room: Ro
 
 
 async def test_numbers_are_read_in_the_accounts_country(room: Room) -> None:
-    british = PhoneAccount(TENANT, "london", webhook("london").adapter, "GB")
+    british = PhoneAccount(TENANT, "london", "GB", webhook("london").adapter)
     await room.hear(british, message(inbound(external_number="020 7946 0018")))
     assert (await room.call()).call.external_number == "+442079460018"
 
@@ -192,7 +192,7 @@ async def test_an_adapter_that_fails_on_one_message_costs_that_message_alone(roo
     assert isinstance(ours, WebhookAdapter)
     failing = _FailsOnBoom.__new__(_FailsOnBoom)
     failing.__dict__.update(vars(ours))
-    account = PhoneAccount(TENANT, "main", failing)
+    account = PhoneAccount(TENANT, "main", "US", failing)
     start, *rest = answered()
     await room.hear(account, start, RawMessage(b"boom", START), *rest)
     assert (await room.call()).call.state is CallState.ENDED

@@ -185,6 +185,23 @@ def test_ringing_that_arrives_after_the_end_does_not_reopen_the_call() -> None:
     assert (call.state, call.outcome) == (CallState.ENDED, Outcome.MISSED)
 
 
+def test_of_an_end_that_nobody_heard_nothing_is_made_up() -> None:
+    unheard = at(900, K.ENDED, reason=EndReason.UNHEARD)
+    ringing = fold([*DIRECT[:2], unheard])
+    assert (ringing.state, ringing.outcome, ringing.wait_s) == (CallState.ENDED, Outcome.UNKNOWN, None)
+    talking = fold([*DIRECT[:3], unheard])
+    assert (talking.outcome, talking.answered_by, talking.wait_s, talking.talk_s) == (Outcome.ANSWERED, DANA, 5, None)
+    assert talking.ended_at == START + timedelta(seconds=900)
+
+
+def test_an_end_that_is_told_after_all_counts_for_more_than_one_that_nobody_heard() -> None:
+    early, late = (at(second, K.ENDED, reason=EndReason.UNHEARD) for second in (20, 900))
+    for told in ([at(65, K.ENDED, reason=EndReason.NORMAL)], DIRECT[3:]):
+        for unheard in (early, late):
+            call = fold([*DIRECT[:3], unheard, *told])
+            assert (call.ended_at, call.talk_s) == (START + timedelta(seconds=65), 60)
+
+
 def test_what_comes_after_the_end_still_adds() -> None:
     late = [at(300, K.RECORDING, None, media_url="r.wav"), at(301, K.ANNOTATED, None, text="asked for a quote")]
     call = fold([*DIRECT, *late])

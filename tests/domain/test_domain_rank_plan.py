@@ -141,6 +141,11 @@ def test_the_note_tells_the_call_in_plain_words_and_local_time() -> None:
     ]
 
 
+def test_the_note_makes_no_length_up_where_the_end_was_not_heard() -> None:
+    call = msgspec.structs.replace(ANSWERED, answered_at=NOW, talk_s=None)
+    assert "Waited 4 s; when the call ended was not heard" in note_text(call, ref="R1", timezone="UTC").splitlines()
+
+
 def test_a_long_note_keeps_its_reference() -> None:
     text = note_text(msgspec.structs.replace(ANSWERED, notes=("x" * 9000,)), ref="R1", timezone="UTC")
     assert len(text) <= LONGEST_NOTE

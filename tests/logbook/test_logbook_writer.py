@@ -14,7 +14,7 @@ BOTH = (LogKind.CUSTOMER_NOTE, LogKind.JOB_NOTE)
 
 
 def writer(database: Database, notes: MemoryNotes, *actions: LogKind, settle_s: float = 0.0) -> Writer:
-    return Writer(database, lambda _: notes, lambda _: planner(*actions), settle_s=settle_s)
+    return Writer(database, lambda _: notes, lambda _: planner(*actions), followed={"main"}, settle_s=settle_s)
 
 
 async def entry(database: Database, call_id: int) -> tuple[object, ...] | None:
@@ -59,6 +59,21 @@ async def test_a_call_that_is_not_over_is_waited_for(database: Database) -> None
     verdict = await writer(database, notes, *BOTH).attempt(TENANT, call_id)
     assert verdict.retry_in_s
     assert notes.stored == []
+
+
+@pytest.mark.parametrize(("account", "is_waited_for"), [("main", True), ("no longer configured", False)])
+async def test_what_was_said_before_and_is_not_understood_yet_is_waited_for_while_its_phone_system_is_configured(
+    database: Database, account: str, *, is_waited_for: bool
+) -> None:
+    notes, call_id = MemoryNotes(), await add_call(database, call=msgspec.structs.replace(ENDED, account=account))
+    async with database.connection() as connection:
+        await connection.execute(
+            "insert into calls.inbox (tenant_id, account, received_at, body)"
+            " values (%s, %s, now() - interval '1 s', '')",
+            (TENANT, account),
+        )
+    verdict = await writer(database, notes, LogKind.CUSTOMER_NOTE).attempt(TENANT, call_id)
+    assert (verdict != DONE, len(notes.stored)) == (is_waited_for, 0 if is_waited_for else 1)
 
 
 async def test_a_call_that_became_part_of_another_is_not_written(database: Database) -> None:

@@ -560,7 +560,7 @@ async def test_calls_that_vanished_while_we_were_away_are_ended_and_others_are_n
 ) -> None:
     async with AmiServer() as server:
         follower = Follower(server.port)
-        account = PhoneAccount(1_000_001, "main", follower.adapter)
+        account = PhoneAccount(1_000_001, "main", "US", follower.adapter)
         ended: list[int] = []
 
         async def on_ended(_tenant_id: int, call_id: int) -> None:

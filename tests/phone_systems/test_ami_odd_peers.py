@@ -82,7 +82,7 @@ async def test_a_tls_peer_that_fell_silent_is_left_without_a_farewell(
 
 async def test_a_list_of_live_calls_ends_calls_that_came_in_the_same_batch(database: Database) -> None:
     follower = Follower(5038)
-    account = PhoneAccount(1_000_001, "main", follower.adapter)
+    account = PhoneAccount(1_000_001, "main", "US", follower.adapter)
     ended: list[int] = []
 
     async def on_ended(_tenant_id: int, call_id: int) -> None:

@@ -47,7 +47,7 @@ class Office:
     def __init__(self, database: Database) -> None:
         self.database = database
         identification = Identification(database, {})
-        self.account = PhoneAccount(TENANT, ACCOUNT, WebhookAdapter(ACCOUNT, WebhookOptions([SECRET])))
+        self.account = PhoneAccount(TENANT, ACCOUNT, "US", WebhookAdapter(ACCOUNT, WebhookOptions([SECRET])))
         tracker = Tracker(database, identification, _nothing)
         self.desk = CallDesk(database, Inbox(database), tracker, identification)
         self.url = ""

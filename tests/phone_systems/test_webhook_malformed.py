@@ -96,7 +96,7 @@ def test_what_could_not_be_stored_or_compared_is_unreadable(body: bytes) -> None
 async def test_whatever_is_stored_no_message_keeps_the_others_from_their_calls(database: Database, bad: bytes) -> None:
     async def nothing(_tenant_id: int, _call_id: int) -> None: ...
 
-    account = PhoneAccount(1_000_001, "main", webhook())
+    account = PhoneAccount(1_000_001, "main", "US", webhook())
     tracker = Tracker(database, Identification(database, {}), nothing)
     messages = [RawMessage(body, datetime.now(UTC)) for body in (event(call_id="c2"), bad, event(call_id="c3"))]
     stored = await Inbox(database).append(account, messages, patient=False)
@@ -125,7 +125,7 @@ async def test_a_message_that_the_database_cannot_hold_is_marked_and_costs_the_o
 
     async def nothing(_tenant_id: int, _call_id: int) -> None: ...
 
-    account = PhoneAccount(1_000_001, "main", Careless("main", WebhookOptions([SECRET])))
+    account = PhoneAccount(1_000_001, "main", "US", Careless("main", WebhookOptions([SECRET])))
     tracker = Tracker(database, Identification(database, {}), nothing)
     bodies = (event(call_id="c2"), event(text="nul"), event(text="long"), event(call_id="c3"))
     stored = await Inbox(database).append(

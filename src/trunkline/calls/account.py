@@ -1,4 +1,4 @@
-"""One configured phone system of one tenant."""
+"""A phone system of one tenant."""
 
 from dataclasses import dataclass
 
@@ -6,10 +6,16 @@ from trunkline.phone_systems.base import Adapter
 
 
 @dataclass(frozen=True)
-class PhoneAccount:
-    """`name` is unique within the installation; `region` is how outside numbers are read."""
+class Account:
+    """Whose calls they are: `name` is unique within the installation; `region` is how outside numbers are read."""
 
     tenant_id: int
     name: str
+    region: str
+
+
+@dataclass(frozen=True)
+class PhoneAccount(Account):
+    """One that is configured, and can be listened to."""
+
     adapter: Adapter
-    region: str = "US"

@@ -1,10 +1,11 @@
-"""What a crash left between inbox and logbook is taken up here."""
+"""What a crash left between inbox and logbook is taken up here, and calls whose end nobody told."""
 
 from collections.abc import Mapping
+from itertools import groupby
 
 import structlog
 
-from trunkline.calls.account import PhoneAccount
+from trunkline.calls.account import Account, PhoneAccount
 from trunkline.calls.intake import StoredMessage
 from trunkline.calls.tracker import OnEnded, Tracker
 from trunkline.phone_systems.base import RawMessage
@@ -15,27 +16,35 @@ from trunkline.store.database import Database
 log = structlog.get_logger(__name__)
 
 BATCH = 200
+# A phone does not ring, and a caller does not wait, for an hour; nobody talks for half a day.
+LONGEST_WAIT_S, LONGEST_TALK_S = 3600.0, 12 * 3600.0
 
 
 class Sweeper:
-    """Takes up messages nobody understood yet and ended calls nobody logs yet, once they are `older_than_s` old."""
+    """Takes up messages nobody understood yet and ended calls nobody logs yet, once they are `older_than_s` old.
+
+    `regions` are those of the tenants: a phone system that is no longer configured may leave calls behind, too.
+    """
 
     def __init__(
         self,
         database: Database,
         tracker: Tracker,
         accounts: Mapping[tuple[int, str], PhoneAccount],
+        regions: Mapping[int, str],
         on_ended: OnEnded,
     ) -> None:
         self._database = database
         self._tracker = tracker
         self._accounts = accounts
+        self._regions = regions
         self._on_ended = on_ended
         self._settled_below = 0  # so that a sweep does not read through all calls there ever were
 
     async def sweep(self, *, older_than_s: float = 10.0) -> int:
         """Take up what is left; returns how many messages and calls that were."""
-        return await self.sweep_messages(older_than_s=older_than_s) + await self._calls(older_than_s)
+        messages = await self.sweep_messages(older_than_s=older_than_s)
+        return messages + await self._silent_calls() + await self._calls(older_than_s)
 
     async def sweep_messages(self, *, older_than_s: float) -> int:
         """Take up messages only; returns how many."""
@@ -52,6 +61,16 @@ class Sweeper:
                 taken += len(messages)
             if len(left) < BATCH:
                 return taken
+
+    async def _silent_calls(self) -> int:
+        async with self._database.connection() as connection:
+            silent = await rows.silent_calls(
+                connection, self._regions, unanswered_s=LONGEST_WAIT_S, answered_s=LONGEST_TALK_S, limit=BATCH
+            )
+        silent.sort(key=lambda one: (one.tenant_id, one.account))
+        for (tenant_id, name), calls in groupby(silent, key=lambda one: (one.tenant_id, one.account)):
+            await self._tracker.end_unheard(Account(tenant_id, name, self._regions[tenant_id]), list(calls))
+        return len(silent)
 
     async def _calls(self, older_than_s: float) -> int:
         async with self._database.connection() as connection:

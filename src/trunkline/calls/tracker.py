@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from datetime import datetime
 
 import msgspec
 import structlog
 from psycopg import AsyncConnection
 
-from trunkline.calls.account import PhoneAccount
+from trunkline.calls.account import Account, PhoneAccount
 from trunkline.calls.identify import Identification
 from trunkline.calls.intake import StoredMessage
 from trunkline.domain.call import Call, CallState
@@ -71,14 +72,27 @@ class Tracker:
             await inbox_rows.mark_processed(connection, [stored.id for stored in messages])
         return ended
 
-    async def refold(self, account: PhoneAccount, call_ids: Sequence[int]) -> None:
+    async def end_unheard(self, account: Account, silent: Sequence[rows.SilentCall]) -> None:
+        """Calls of which nothing has been heard for so long that they are over.
+
+        Raises:
+            DatabaseUnavailable: try again; nothing was done.
+        """
+        async with self._database.pipelined_transaction() as connection:
+            await rows.lock_account(connection, account.tenant_id, account.name)
+            endings = [(None, _unheard(one.id, one.call, one.heard_at)) for one in silent]
+            ended = await self._bring_in(connection, account, endings)
+        for call_id in ended:
+            await self._on_ended(account.tenant_id, call_id)
+
+    async def refold(self, account: Account, call_ids: Sequence[int]) -> None:
         """Fold calls anew from their events, as after a merge was undone."""
         async with self._database.transaction() as connection:
             await rows.lock_account(connection, account.tenant_id, account.name)
             await self._fold(connection, account, call_ids)
 
     async def _apply(
-        self, connection: AsyncConnection, account: PhoneAccount, parsed: Sequence[tuple[int, Parsed]]
+        self, connection: AsyncConnection, account: Account, parsed: Sequence[tuple[int, Parsed]]
     ) -> list[int]:
         await rows.lock_account(connection, account.tenant_id, account.name)
         ended: list[int] = []
@@ -93,30 +107,19 @@ class Tracker:
         return list(dict.fromkeys(ended))
 
     async def _bring_in(
-        self, connection: AsyncConnection, account: PhoneAccount, events: Sequence[tuple[int | None, CallEvent]]
+        self, connection: AsyncConnection, account: Account, events: Sequence[tuple[int | None, CallEvent]]
     ) -> list[int]:
         if not events:
             return []
         return await self._fold(connection, account, sorted(await self._place(connection, account, events)))
 
-    async def _endings(self, connection: AsyncConnection, account: PhoneAccount, live: LiveCalls) -> list[CallEvent]:
+    async def _endings(self, connection: AsyncConnection, account: Account, live: LiveCalls) -> list[CallEvent]:
         """Calls that are not on the phone system's own list ended while nobody listened."""
         gone = await rows.open_calls_not_in(connection, account.tenant_id, live)
-        return [
-            CallEvent(
-                system=live.system,
-                account=live.account,
-                call_key=call.call_key,
-                kind=EventKind.ENDED,
-                occurred_at=live.as_of,
-                event_id=f"gone:{call_id}",
-                reason=EndReason.UNKNOWN,
-            )
-            for call_id, call in gone
-        ]
+        return [_unheard(call_id, call, live.as_of) for call_id, call in gone]
 
     async def _place(
-        self, connection: AsyncConnection, account: PhoneAccount, events: Sequence[tuple[int | None, CallEvent]]
+        self, connection: AsyncConnection, account: Account, events: Sequence[tuple[int | None, CallEvent]]
     ) -> set[int]:
         """Give every event to its call; calls that turn out to be one are merged."""
         tenant_id = account.tenant_id
@@ -150,7 +153,7 @@ class Tracker:
                 known.update({key: older for key, owner in known.items() if owner == younger})
         return older
 
-    async def _fold(self, connection: AsyncConnection, account: PhoneAccount, call_ids: Sequence[int]) -> list[int]:
+    async def _fold(self, connection: AsyncConnection, account: Account, call_ids: Sequence[int]) -> list[int]:
         """Fold and save; returns the calls that just ended."""
         known, events = await rows.load(connection, call_ids)
         calls = [fold(events[call_id], region=account.region) for call_id in call_ids]
@@ -170,7 +173,7 @@ class Tracker:
             await rows.notify(connection, changed)
         return ended
 
-    async def _card(self, account: PhoneAccount, call: Call, before: rows.KnownCall) -> CallerCard | None:
+    async def _card(self, account: Account, call: Call, before: rows.KnownCall) -> CallerCard | None:
         """Looked up at the ring, at the latest at the end; anew when the number is another. Colleagues need none."""
         outside = call.direction is not None and call.direction is not Direction.INTERNAL
         if not outside and call.external_number is None:
@@ -180,6 +183,18 @@ class Tracker:
         identify = self._identification
         look_up = identify.card_at_end if call.state is CallState.ENDED else identify.card_at_ring
         return await look_up(account.tenant_id, call.external_number)
+
+
+def _unheard(call_id: int, call: Call, at: datetime) -> CallEvent:
+    return CallEvent(
+        system=call.system,
+        account=call.account,
+        call_key=call.call_key,
+        kind=EventKind.ENDED,
+        occurred_at=at,
+        event_id=f"gone:{call_id}",
+        reason=EndReason.UNHEARD,
+    )
 
 
 def _parse(account: PhoneAccount, stored: StoredMessage) -> tuple[list[Parsed], str | None]:

@@ -62,6 +62,7 @@ class EndReason(StrEnum):
     CANCELLED = "cancelled"  # the caller gave up
     FAILED = "failed"
     UNKNOWN = "unknown"
+    UNHEARD = "unheard"  # of a call: it ended while nobody listened, at some time before
 
 
 class Party(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -113,7 +114,7 @@ class LiveCalls(msgspec.Struct, frozen=True):
     """A phone system's own list of calls in progress, taken at `as_of` (UTC).
 
     After a reconnect or a restart it tells which tracked calls ended while nobody listened: every open call of the
-    account that began before `as_of` and has no key in `call_keys` is over, at an unknown time.
+    account that began before `as_of` and has no key in `call_keys` is over, and nobody heard it end.
     """
 
     system: str

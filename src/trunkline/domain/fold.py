@@ -7,7 +7,8 @@ keys were only later found to mean one call. The rules come from what phone syst
   outside party;
 - phones of a group that stopped ringing because another answered are not missed calls;
 - direction is where the outside party is; number and DID are right in the first event that names them;
-- a call is over when an event says so, or when every leg it ever had has left.
+- a call is over when an event says so, or when every leg it ever had has left; one whose end nobody heard is over too,
+  but how it went and how long people talked is then not made up.
 """
 
 from collections.abc import Iterable, Sequence
@@ -25,6 +26,7 @@ _ORDER = {kind: place for place, kind in enumerate(EventKind)}
 _LEG_OPENS = {EventKind.STARTED, EventKind.ROUTED, EventKind.RINGING, EventKind.ANSWERED}
 _PLATFORM = {PartyKind.QUEUE, PartyKind.MENU, PartyKind.VOICEMAIL}
 _OUTCOME_OF = {EndReason.BUSY: Outcome.BUSY, EndReason.REJECTED: Outcome.REJECTED, EndReason.FAILED: Outcome.FAILED}
+_OUTCOME_OF_NOBODY_RANG = {**_OUTCOME_OF, EndReason.UNKNOWN: Outcome.UNKNOWN}
 
 
 def keys_of(event: CallEvent) -> tuple[str, ...]:
@@ -48,7 +50,7 @@ def fold(events: Iterable[CallEvent], *, region: str = "US") -> Call:
     for event in ordered:
         legs.take(event)
     direction = _direction(ordered)
-    ended_at = _ended_at(ordered, legs)
+    ended_at, is_heard = _end(ordered, legs)
     live = [event for event in ordered if ended_at is None or event.occurred_at <= ended_at]
     answers = [event for event in live if _is_answer(event, direction)]
     answered_at = answers[0].occurred_at if answers else None
@@ -65,7 +67,7 @@ def fold(events: Iterable[CallEvent], *, region: str = "US") -> Call:
         aliases=tuple(sorted(aliases)),
         direction=direction,
         state=CallState.ENDED if ended_at else _state(live, direction, legs),
-        outcome=_outcome(ordered, legs, answered_at, end_reason) if ended_at else None,
+        outcome=_outcome(ordered, legs, answered_at, end_reason, is_heard=is_heard) if ended_at else None,
         external_number=None if phone.is_withheld(external) else phone.parse(external, region),
         external_name=next((event.external_name for event in ordered if event.external_name), None),
         did=next((event.did for event in ordered if event.did), None),
@@ -77,8 +79,8 @@ def fold(events: Iterable[CallEvent], *, region: str = "US") -> Call:
         queues=tuple(dict.fromkeys(event.queue for event in ordered if event.queue)),
         legs=legs.closed(answered_at is not None, ended_at),
         transfers=_transfers(ordered),
-        wait_s=_seconds(started_at, answered_at or ended_at),
-        talk_s=_seconds(answered_at, ended_at),
+        wait_s=_seconds(started_at, answered_at or (ended_at if is_heard else None)),
+        talk_s=_seconds(answered_at, ended_at) if is_heard else None,
         recordings=tuple(dict.fromkeys(e.media_url for e in ordered if e.kind is EventKind.RECORDING and e.media_url)),
         notes=tuple(dict.fromkeys(e.text for e in ordered if e.kind is EventKind.ANNOTATED and e.text)),
         events=len(ordered),
@@ -142,9 +144,12 @@ def _outbound_agent(live: Sequence[CallEvent], direction: Direction | None) -> l
     return [event.party for event in live if event.party and event.party.kind is PartyKind.AGENT]
 
 
-def _ended_at(ordered: Sequence[CallEvent], legs: "_Legs") -> datetime | None:
-    said = [event.occurred_at for event in ordered if event.kind is EventKind.ENDED]
-    return min(said) if said else legs.all_left_at()
+def _end(ordered: Sequence[CallEvent], legs: "_Legs") -> tuple[datetime | None, bool]:
+    """When the call ended, if it did, and whether anyone heard it."""
+    ends = [event for event in ordered if event.kind is EventKind.ENDED]
+    said = next((event.occurred_at for event in ends if event.reason is not EndReason.UNHEARD), None)
+    heard = said or legs.all_left_at()
+    return (heard, True) if heard or not ends else (ends[0].occurred_at, False)
 
 
 def _state(live: Sequence[CallEvent], direction: Direction | None, legs: "_Legs") -> CallState:
@@ -170,12 +175,19 @@ def _next_state(state: CallState, event: CallEvent, direction: Direction | None,
 
 
 def _outcome(
-    ordered: Sequence[CallEvent], legs: "_Legs", answered_at: datetime | None, end_reason: EndReason | None
+    ordered: Sequence[CallEvent],
+    legs: "_Legs",
+    answered_at: datetime | None,
+    end_reason: EndReason | None,
+    *,
+    is_heard: bool,
 ) -> Outcome:
     if answered_at is not None:
         return Outcome.ANSWERED
     if any(event.kind is EventKind.VOICEMAIL for event in ordered):
         return Outcome.VOICEMAIL
+    if not is_heard:
+        return Outcome.UNKNOWN
     rang = [leg for leg in legs.known.values() if leg.rang_at is not None]
     if rang:
         reasons = {leg.reason for leg in rang}
@@ -184,9 +196,7 @@ def _outcome(
         )
     if any(event.kind is EventKind.ROUTED for event in ordered):
         return Outcome.ABANDONED
-    if end_reason is EndReason.UNKNOWN:
-        return Outcome.UNKNOWN
-    return _OUTCOME_OF.get(end_reason or EndReason.NORMAL, Outcome.MISSED)
+    return _OUTCOME_OF_NOBODY_RANG.get(end_reason or EndReason.NORMAL, Outcome.MISSED)
 
 
 def _transfers(ordered: Sequence[CallEvent]) -> tuple[Transfer, ...]:

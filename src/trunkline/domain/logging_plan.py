@@ -117,6 +117,8 @@ def _details(call: Call, zone: ZoneInfo) -> Iterator[str]:
             yield f"Transferred to {_person(transfer.party)}"
     if call.talk_s is not None:
         yield f"Waited {_duration(call.wait_s or 0.0)}, talked {_duration(call.talk_s)}"
+    elif call.answered_at is not None:
+        yield f"Waited {_duration(call.wait_s or 0.0)}; when the call ended was not heard"
     elif call.wait_s is not None:
         yield f"Waited {_duration(call.wait_s)}"
     yield from (f"Note: {note}" for note in call.notes)

@@ -1,6 +1,6 @@
 """One attempt at logging one call: from intent to outcome, with a verdict on what to do next."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -66,7 +66,11 @@ _LOOK_EVERY_S = 15.0
 
 
 class Writer:
-    """Makes attempts at logging calls. `settle_s` is how long after a lost reply a write may still land."""
+    """Makes attempts at logging calls.
+
+    `followed` are the configured phone systems: what others said and nobody understood is not waited for. `settle_s` is
+    how long after a lost reply a write may still land.
+    """
 
     def __init__(
         self,
@@ -74,11 +78,13 @@ class Writer:
         notes: Callable[[int], Notes],
         planner: Callable[[int], Planner],
         *,
+        followed: Container[str],
         settle_s: float = SERVER_TIMEOUT_S + 5,
     ) -> None:
         self._database = database
         self._notes = notes
         self._planner = planner
+        self._followed = followed
         self._settle_s = settle_s
 
     async def attempt(self, tenant_id: int, call_id: int) -> Verdict:
@@ -103,7 +109,9 @@ class Writer:
             found = await rows.call_to_log(connection, tenant_id, call_id)
             if found is None:
                 return DONE
-            if found.overtaken or (found.call.state is not CallState.ENDED and found.merged_into is None):
+            if found.overtaken and found.call.account in self._followed:
+                return _NOT_ENDED
+            if found.call.state is not CallState.ENDED and found.merged_into is None:
                 return _NOT_ENDED
             actions = await self._decide(connection, tenant_id, call_id, found)
             if not actions:

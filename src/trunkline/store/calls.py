@@ -31,6 +31,16 @@ class KnownCall(msgspec.Struct, frozen=True):
     card: CallerCard | None
 
 
+class SilentCall(msgspec.Struct, frozen=True):
+    """A call in progress of which nothing has been heard since `heard_at` (UTC)."""
+
+    tenant_id: int
+    account: str
+    id: int
+    call: Call
+    heard_at: datetime
+
+
 def new_ref() -> str:
     """A short reference that nobody can guess."""
     return "".join(secrets.choice(_ALPHABET) for _ in range(_REF_LENGTH))
@@ -205,6 +215,22 @@ async def open_calls_not_in(connection: AsyncConnection, tenant_id: int, live: L
         (tenant_id, live.account, live.as_of, sorted(live.call_keys)),
     )
     return [(call_id, decode_call(call)) for call_id, call in await cursor.fetchall()]
+
+
+async def silent_calls(
+    connection: AsyncConnection, tenants: Iterable[int], *, unanswered_s: float, answered_s: float, limit: int
+) -> list[SilentCall]:
+    """Calls in progress of these tenants that nobody spoke of for so many seconds."""
+    cursor = await connection.execute(
+        "select tenant_id, account, id, call::text, updated_at from calls.calls"
+        " where tenant_id = any(%s) and state <> 'ended' and merged_into is null and updated_at < clock_timestamp()"
+        " - make_interval(secs => case when answered_at is null then %s::float8 else %s end) order by id limit %s",
+        (list(tenants), unanswered_s, answered_s, limit),
+    )
+    return [
+        SilentCall(tenant_id, account, call_id, decode_call(call), heard_at)
+        for tenant_id, account, call_id, call, heard_at in await cursor.fetchall()
+    ]
 
 
 async def first_unsettled(connection: AsyncConnection, since_id: int) -> int:
