@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import gc
-import hashlib
 import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -13,7 +12,6 @@ from functools import partial
 from typing import Any, cast
 
 import httpx
-import psycopg
 import structlog
 import uvicorn
 from litestar import Litestar
@@ -31,30 +29,23 @@ from trunkline.logbook.service import Logbook
 from trunkline.mirror.sync import MirrorSync
 from trunkline.phone_systems.base import LinkState, StreamAdapter, WebhookAdapter
 from trunkline.phone_systems.registry import adapter
-from trunkline.servicetitan.client import Credentials, Environment, ServiceTitan
-from trunkline.settings import Settings, TenantSettings
+from trunkline.resources import Refusal, client_for, mirror_lock, opened
+from trunkline.settings import Settings
 from trunkline.store import mirror as mirror_rows
 from trunkline.store.database import Database, DatabaseUnavailable
 from trunkline.store.embedded import EmbeddedPostgres
 from trunkline.store.locks import AdvisoryLock, LockLost
-from trunkline.store.migrate import MigrationError, migrate
-from trunkline.store.rate import RequestPlaces
-from trunkline.web import TenantInfo, create_web
+from trunkline.web.application import create_web
 from trunkline.web.guard import TokenNeeded, require_token_unless_loopback
-from trunkline.web.ports import Hook
+from trunkline.web.ports import Hook, TenantInfo
 
 log = structlog.get_logger(__name__)
 
-POOL_SIZE = 20
 HOUSEKEEPING_S = 10.0
 REVIVAL_S = 1.0
 RESTART_S = 1.0
 # Board streams never end by themselves; a browser opens them again.
 GRACE_S = 2
-
-
-class Refusal(Exception):
-    """The service cannot start; the message says in one sentence what to mend."""
 
 
 @dataclass(frozen=True)
@@ -190,53 +181,6 @@ def _listen(host: str, port: int) -> Iterator[socket.socket]:
         yield listener
 
 
-@asynccontextmanager
-async def opened(settings: Settings, postgres: EmbeddedPostgres | None = None) -> AsyncIterator[Database]:
-    """The database, at the present schema.
-
-    Raises:
-        Refusal: it cannot be started or reached, or was set up by a newer version.
-    """
-    if settings.database_url is not None:
-        url, place = settings.database_url.get_secret_value(), "the database that DATABASE_URL names"
-    else:
-        postgres = postgres or EmbeddedPostgres(settings.postgres_dir)
-        place = f"the embedded PostgreSQL in {postgres.folder}"
-        try:
-            url = await asyncio.to_thread(postgres.start)
-        except Exception as error:
-            log.debug("the embedded server did not start", exc_info=True)
-            raise Refusal(f"Cannot start {place}: {_first_line(error)}") from None
-    try:
-        await migrate(url)
-    except MigrationError as error:
-        raise Refusal(str(error)) from None
-    except psycopg.Error as error:
-        raise Refusal(f"Cannot use {place}: {_first_line(error)}") from None
-    database = await Database.open(url, max_size=POOL_SIZE)
-    try:
-        yield database
-    finally:
-        await database.close()
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
-
-
-def client_for(tenant: TenantSettings, database: Database, http: httpx.AsyncClient) -> ServiceTitan:
-    """One tenant's ServiceTitan, within the request limit that all processes share."""
-    secrets = tenant.servicetitan
-    app_key = secrets.app_key.get_secret_value()
-    return ServiceTitan(
-        Environment.named(secrets.environment),
-        tenant.id,
-        Credentials(secrets.client_id, secrets.client_secret.get_secret_value(), app_key),
-        limiter=RequestPlaces(database, hashlib.sha256(app_key.encode()).hexdigest()[:16]),
-        http=http,
-    )
-
-
 async def _progress(database: Database, tenant_id: int) -> list[mirror_rows.FeedState]:
     async with database.connection() as connection:
         return list((await mirror_rows.feed_states(connection, tenant_id)).values())
@@ -251,11 +195,6 @@ async def _follow(account: PhoneAccount, stream: StreamAdapter, desk: CallDesk, 
             await desk.set_connection(account, link)
 
     await stream.run(partial(desk.receive, account), report)
-
-
-def mirror_lock(database: Database, tenant_id: int) -> AdvisoryLock:
-    """Who holds it copies this tenant's feeds; nobody else does meanwhile."""
-    return AdvisoryLock(database.url, f"mirror {tenant_id}")
 
 
 async def _alone(lock: AdvisoryLock, work: Callable[[], Awaitable[None]]) -> None:

@@ -32,7 +32,7 @@ from trunkline.domain.events import Direction, EndReason, EventKind
 from trunkline.phone_systems import webhook
 from trunkline.phone_systems.webhook import WebhookAdapter, WebhookOptions
 from trunkline.store.database import Database
-from trunkline.web import create_web
+from trunkline.web.application import create_web
 from trunkline.web.ports import Hook
 
 TENANT = 1_000_001

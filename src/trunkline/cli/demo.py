@@ -17,8 +17,8 @@ from rich.console import Console
 from rich.progress import Progress
 
 from trunkline import logs
-from trunkline.app import Refusal
 from trunkline.cli.demo_stage import Report, Stage, stage
+from trunkline.resources import Refusal
 from trunkline.settings import DEFAULT_PORT
 
 HEADLESS_PACE = 0.25

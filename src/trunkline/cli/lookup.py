@@ -9,11 +9,11 @@ import click
 import msgspec
 
 from trunkline import logs
-from trunkline.app import Refusal, opened
 from trunkline.calls.desk import read_number
 from trunkline.calls.identify import Identification
 from trunkline.cli.options import choose_tenant, data_dir_option, read_settings, tenant_option
 from trunkline.domain.caller import CallerCard, CustomerFacts, MatchKind
+from trunkline.resources import Refusal, opened
 from trunkline.settings import Settings, TenantSettings
 from trunkline.store.database import DatabaseUnavailable
 from trunkline.web import words

@@ -36,7 +36,8 @@ def run(settings: Settings) -> None:
     # interpreter for 5 ms at a time, which a ring would wait for again and again.
     sys.setswitchinterval(THREAD_TURN_S)
     postgres = _start_postgres_early(settings)
-    from trunkline.app import Refusal, serve_until_stopped  # noqa: PLC0415 - while PostgreSQL starts
+    from trunkline.app import serve_until_stopped  # noqa: PLC0415 - while PostgreSQL starts
+    from trunkline.resources import Refusal  # noqa: PLC0415 - as above
 
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from trunkline import logs
-from trunkline.app import Refusal, client_for, mirror_lock, opened
 from trunkline.cli.options import choose_tenant, data_dir_option, read_settings, tenant_option
 from trunkline.mirror.sync import MirrorSync
+from trunkline.resources import Refusal, client_for, mirror_lock, opened
 from trunkline.settings import Settings, TenantSettings
 from trunkline.store.database import DatabaseUnavailable
 
