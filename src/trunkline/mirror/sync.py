@@ -16,7 +16,7 @@ import msgspec
 import structlog
 
 from trunkline.mirror.feeds import EPOCH, FEEDS, Feed
-from trunkline.servicetitan.client import ExportPage, Page, ServiceTitan, decode
+from trunkline.servicetitan.client import Page, ServiceTitan
 from trunkline.servicetitan.errors import InvalidRequest, ServiceTitanError
 from trunkline.servicetitan.models import Row
 from trunkline.store import mirror as tables
@@ -144,9 +144,8 @@ class MirrorSync:
         token = state.continue_from or _since(state)
         fell_back = False
         while True:
-            params = {"includeRecentChanges": "true"} | ({"from": token} if token else {})
             try:
-                content = await self._client.get_bytes(feed.path, params, bulk=True)
+                page = await self._client.export(feed.path, feed.item, continue_from=token, include_recent_changes=True)
             except InvalidRequest:
                 if fell_back or token == _since(state):
                     raise
@@ -156,7 +155,6 @@ class MirrorSync:
                 async with self._database.connection() as connection:
                     await tables.forget_token(connection, self._client.tenant_id, feed.name)
                 continue
-            page = await asyncio.to_thread(decode, content, ExportPage[feed.item])  # type: ignore[name-defined]
             token = page.continue_from or token
             yield _Fetched(await self._stage(feed, page.data), page.continue_from, last=not page.has_more)
             if not page.has_more:

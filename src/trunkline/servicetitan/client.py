@@ -129,11 +129,9 @@ class ServiceTitan:
             NeedsFixing: credentials or scopes are wrong.
             GivenUp: the request is wrong, or the answer is.
         """
-        content = await self.get_bytes(path, params, bulk=bulk)
-        return decode(content, answer)
+        return decode(await self._read(path, params, bulk=bulk), answer)
 
-    async def get_bytes(self, path: str, params: Mapping[str, Any] | None = None, *, bulk: bool = False) -> bytes:
-        """Read `path` undecoded; raises as :meth:`get`."""
+    async def _read(self, path: str, params: Mapping[str, Any] | None, *, bulk: bool) -> bytes:
         timeout = BULK_TIMEOUT if bulk else READ_TIMEOUT
         async for attempt in stamina.retry_context(on=_wait_before_retry, attempts=ATTEMPTS, timeout=None):
             with attempt:
@@ -175,12 +173,13 @@ class ServiceTitan:
     async def export(
         self, path: str, item: type[T], *, continue_from: str | None = None, include_recent_changes: bool = False
     ) -> ExportPage[T]:
-        """One page of an export feed, from the beginning or from a token or date."""
+        """One page of an export feed, from the beginning or from a token or date; raises as :meth:`get`."""
         params: dict[str, Any] = {"includeRecentChanges": "true" if include_recent_changes else "false"}
         if continue_from is not None:
             params["from"] = continue_from
         page_type = cast("type[ExportPage[T]]", ExportPage[item])  # type: ignore[valid-type]
-        return await self.get(path, page_type, params, bulk=True)
+        content = await self._read(path, params, bulk=True)
+        return await asyncio.to_thread(decode, content, page_type)  # thousands of rows: other calls go on meanwhile
 
     async def _send(self, method: str, path: str, **request: Any) -> httpx.Response:
         token = await self._valid_token()
