@@ -27,7 +27,8 @@ BEHIND_THE_DOOR = (
     f"/?tenant={TENANT}", f"/status?tenant={TENANT}", f"/stream?tenant={TENANT}", f"/calls?tenant={TENANT}",
     f"/calls/1?tenant={TENANT}", f"/lookup?number=4375550142&tenant={TENANT}",
     f"/api/v1/lookup?number=4375550142&tenant={TENANT}", f"/api/v1/calls?tenant={TENANT}", "/api/v1/ping",
-    "/api/openapi.json", "/api", "/static/board.js", "/static/../calls", "/calls/", "//calls",
+    "/api/openapi.json", "/api", "/static/board.js", "/static/../calls", "/calls/", "//calls", "/nowhere",
+    "/deep/down/nowhere", "/api/v1/nowhere", "/calls/none",
 )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from litestar.template import TemplateConfig
 from trunkline import __version__
 from trunkline.web.api import Api
 from trunkline.web.board import BoardStream
-from trunkline.web.guard import Guard, Keeper, add_security_headers
+from trunkline.web.guard import Gate, Guard, Keeper, add_security_headers
 from trunkline.web.hooks import hook
 from trunkline.web.office import Office
 from trunkline.web.pages import Pages, healthz
@@ -38,6 +38,7 @@ def create_web(
 ) -> Litestar:
     """The application. Without `access_token` it answers to loopback names and `allowed_hosts` only."""
     keeper = Keeper(access_token) if access_token else None
+    gate = Gate(keeper, allowed_hosts)
     templates = environment()
     templates.globals["tenants"] = tuple(tenants)
     office = Office(
@@ -56,9 +57,9 @@ def create_web(
     )
     return Litestar(
         route_handlers=[Pages, Api, hook, healthz, static],
-        state=State({"office": office}),
+        state=State({"office": office, "gate": gate}),
         dependencies={"office": Provide(lambda: office, sync_to_thread=False)},
-        middleware=[DefineMiddleware(Guard, keeper=keeper, host_names=allowed_hosts)],
+        middleware=[DefineMiddleware(Guard, gate=gate)],
         before_send=[add_security_headers],
         exception_handlers=HANDLERS,
         template_config=TemplateConfig(instance=engine(templates)),

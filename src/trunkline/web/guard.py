@@ -107,19 +107,12 @@ class Refusal(Exception):
         self.sign_in = sign_in
 
 
-class Guard:
-    """Middleware around every route. Without a token it answers to known host names only (DNS rebinding)."""
+class Gate:
+    """Says who may come in. Without a token it answers to known host names only (DNS rebinding)."""
 
-    def __init__(self, app: ASGIApp, keeper: Keeper | None, host_names: Iterable[str]) -> None:
-        self._app = app
+    def __init__(self, keeper: Keeper | None, host_names: Iterable[str]) -> None:
         self._keeper = keeper
         self._host_names = LOOPBACK_NAMES | {name.lower() for name in host_names}
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, or raise :class:`Refusal`."""
-        if scope["type"] == ScopeType.HTTP:
-            self.check(scope)
-        await self._app(scope, receive, send)
 
     def check(self, scope: HTTPScope) -> None:
         """Raises:
@@ -148,6 +141,20 @@ class Guard:
             return
         is_page = b"text/html" in headers.get(b"accept", b"") or b"hx-request" in headers
         raise Refusal(401, "Sign in with the access token first.", sign_in=is_page)
+
+
+class Guard:
+    """Middleware around every route; raises :class:`Refusal`."""
+
+    def __init__(self, app: ASGIApp, gate: Gate) -> None:
+        self._app = app
+        self._gate = gate
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, if it may."""
+        if scope["type"] == ScopeType.HTTP:
+            self._gate.check(scope)
+        await self._app(scope, receive, send)
 
 
 def _without_port(host: str) -> str:

@@ -10,7 +10,7 @@ from litestar.response import Redirect, Template
 from litestar.types import ExceptionHandlersMap
 
 from trunkline.store.database import DatabaseUnavailable
-from trunkline.web.guard import Refusal, sign_in_address
+from trunkline.web.guard import Gate, Refusal, sign_in_address
 from trunkline.web.rendering import page
 
 _Request = Request[Any, Any, Any]
@@ -64,6 +64,11 @@ def database_away(request: _Request, _: DatabaseUnavailable) -> _Response:
 
 def bad_request(request: _Request, error: HTTPException) -> _Response:
     """What was wrong with the request."""
+    gate: Gate = request.app.state.gate
+    try:
+        gate.check(request.scope)
+    except Refusal as refusal:  # an address that leads to no route has not come by the guard
+        return refused(request, refusal)
     extra = error.extra if isinstance(error.extra, list) else []
     details = [f"{one['key']}: {one['message']}" for one in extra if "key" in one and "message" in one]
     sentence = "; ".join(details) or error.detail or HTTPStatus(error.status_code).phrase
