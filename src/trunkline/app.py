@@ -204,10 +204,17 @@ async def _alone(lock: AdvisoryLock, work: Callable[[], Awaitable[None]]) -> Non
 
 
 async def _keep_alive(postgres: EmbeddedPostgres) -> None:
+    down = False
     while True:
         await asyncio.sleep(REVIVAL_S)
-        if await asyncio.to_thread(postgres.revive):
-            log.warning("the embedded PostgreSQL had died and was started again")
+        try:
+            if await asyncio.to_thread(postgres.revive):
+                log.warning("the embedded PostgreSQL had died and was started again")
+            down = False
+        except Exception as error:  # noqa: BLE001 - a full disk, most likely: it may be better a second later
+            if not down:
+                log.warning("the embedded PostgreSQL does not start; trying again", reason=type(error).__name__)
+            down = True
 
 
 async def _keep_house(sweeper: Sweeper, logbook: Logbook) -> None:

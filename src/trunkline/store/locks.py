@@ -56,12 +56,15 @@ class AdvisoryLock:
             await connection.close()
 
     async def _acquire(self) -> psycopg.AsyncConnection:
+        down = False
         while True:
             try:
                 connection = await psycopg.AsyncConnection.connect(self._url, autocommit=True, options=_OPTIONS)
                 await self._poll(connection)
             except psycopg.OperationalError as error:
-                log.warning("cannot ask for a lock", lock=self.name, error=str(error))
+                if not down:
+                    log.warning("cannot ask for a lock; trying again", lock=self.name, error=str(error))
+                down = True
             else:
                 return connection
             await asyncio.sleep(_POLL_S)
