@@ -1,6 +1,6 @@
 """ServiceTitan's published contract, and what of a request or an answer breaks it.
 
-It is kept in ``servicetitan_contract.json``; ``tools/condense_contract.py`` derives that from the official files.
+The facts are those in ``trunkline/contract/published``; how they are checked here shares no code with the client.
 """
 
 import json
@@ -16,7 +16,7 @@ from uuid import UUID
 from jsonschema import Draft202012Validator, FormatChecker, ValidationError
 from jsonschema.protocols import Validator
 
-KEPT = Path(__file__).with_name("servicetitan_contract.json")
+KEPT = Path(__file__).parents[2] / "src" / "trunkline" / "contract" / "published"
 
 # ServiceTitan sends null in these, although its schemas do not say so. Integrators met it in call exports, addresses,
 # external data and purchase orders; in the lists of calls it follows for what a call did not lead to. All of them are
@@ -142,6 +142,8 @@ class Module:
             reference = {"$ref": f"#/$defs/{schema['$ref']}"}
             return {"anyOf": [reference, {"type": "null"}]} if may_be_null else reference
         inner = {key: value for key, value in schema.items() if key not in {"nullable", "properties", "items"}}
+        if "anyOf" in schema:
+            return {"anyOf": [self._translated(choice, name) for choice in schema["anyOf"]]}
         if "items" in schema:
             inner["items"] = self._translated(schema["items"], f"{name}[]")
         if "properties" in schema:
@@ -167,8 +169,9 @@ class Contract:
 
     @classmethod
     def kept(cls, *, nullable: frozenset[str] = SEEN_AS_NULL) -> "Contract":
-        """The contract in this folder."""
-        return cls(json.loads(KEPT.read_text()), nullable=nullable)
+        """The contract as the repository holds it."""
+        files = (path for path in sorted(KEPT.glob("*.json")) if path.stem not in {"index", "scopes"})
+        return cls({path.stem: _parts(json.loads(path.read_text())) for path in files}, nullable=nullable)
 
     def operation(self, method: str, path: str) -> Operation | None:
         """The operation that a request means."""
@@ -199,6 +202,15 @@ class Contract:
         if operation is None:
             return ["a path that nobody publishes is refused by the gateway"]
         return _answer(operation, status, value)
+
+
+def _parts(kept: dict[str, Any]) -> dict[str, Any]:
+    """Operations by method and path, schemas by name."""
+    operations = [part for key, part in kept.items() if key.startswith("operation ")]
+    return {
+        "operations": {f"{part['method']} {part['path']}": part for part in operations},
+        "schemas": {key.removeprefix("schema "): part for key, part in kept.items() if key.startswith("schema ")},
+    }
 
 
 def nulls_against_the_schema(operation: Operation, value: Any) -> set[str]:
