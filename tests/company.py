@@ -2,13 +2,19 @@
 
 import base64
 import os
+import ssl
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import httpx
+
 TRUNKLINE = Path(sys.executable).with_name("trunkline")
 TENANT = 1_000_001
+# Reading the system's certificates takes longer than many a test: every client here shares what was read once.
+TLS = ssl.create_default_context()
+HTTP = httpx.Client(verify=TLS, timeout=30, limits=httpx.Limits(max_keepalive_connections=0))
 WEBHOOK_SECRET = "whsec_" + base64.b64encode(b"an invented webhook secret").decode()
 SECRETS = {
     "TEST_CLIENT_SECRET": "cs1.example-secret",

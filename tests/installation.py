@@ -17,7 +17,7 @@ import httpx
 import psycopg
 from standardwebhooks.webhooks import Webhook
 
-from company import TENANT, TENANT_TOML, TRUNKLINE, WEBHOOK_SECRET, WEBHOOK_TOML, environment
+from company import HTTP, TENANT, TENANT_TOML, TRUNKLINE, WEBHOOK_SECRET, WEBHOOK_TOML, environment
 
 PATIENCE_S = 60.0
 
@@ -53,15 +53,15 @@ class Sandbox:
 
     def set_faults(self, *faults: str) -> None:
         """Switch faults on; none switches all off."""
-        httpx.post(f"{self.url}/sandbox/faults", json={"faults": faults}).raise_for_status()
+        HTTP.post(f"{self.url}/sandbox/faults", json={"faults": faults}).raise_for_status()
 
     def ledger(self) -> dict[str, Any]:
         """What was written, and how requests were answered."""
-        return dict(httpx.get(f"{self.url}/sandbox/ledger").json())
+        return dict(HTTP.get(f"{self.url}/sandbox/ledger").json())
 
     def callers(self, count: int) -> list[dict[str, Any]]:
         """Numbers to call from, with whose they are."""
-        return list(httpx.get(f"{self.url}/sandbox/callers", params={"n": count}).json())
+        return list(HTTP.get(f"{self.url}/sandbox/callers", params={"n": count}).json())
 
 
 @contextlib.contextmanager
@@ -116,7 +116,7 @@ class Installation:
 
         def answers() -> bool:
             with contextlib.suppress(httpx.TransportError):
-                return httpx.get(f"http://127.0.0.1:{port or self.port}/healthz").is_success
+                return HTTP.get(f"http://127.0.0.1:{port or self.port}/healthz").is_success
             return False
 
         eventually(answers, "the service answers")
@@ -238,7 +238,7 @@ class PhoneSystem:
                 "webhook-signature": self._webhook.sign(delivery_id, now, body),
             }
             with contextlib.suppress(httpx.TransportError):
-                answer = httpx.post(f"http://127.0.0.1:{port}/hooks/phones", content=body, headers=headers, timeout=10)
+                answer = HTTP.post(f"http://127.0.0.1:{port}/hooks/phones", content=body, headers=headers, timeout=10)
                 if answer.is_success:
                     return
                 self.refusals.append(answer.status_code)

@@ -81,11 +81,14 @@ def condense_schema(schema: Json) -> Json:
 
 def condense_operation(operation: Json) -> Json:
     """Parameters, body and answers of one operation. Answers are schemas by status; null is an answer without body."""
+    published = operation.get("parameters", [])
+    in_path = {parameter["name"] for parameter in published if parameter["in"] == "path"}
     kept: Json = {
         "parameters": [
             {key: parameter[key] for key in ("name", "in", "required") if key in parameter}
             | {"schema": condense_schema(parameter["schema"])}
-            for parameter in operation.get("parameters", [])
+            for parameter in published
+            if parameter["in"] == "path" or parameter["name"] not in in_path  # published twice: the path needs it
         ],
         "responses": {status: _content(answer) for status, answer in operation["responses"].items()},
     }

@@ -73,6 +73,7 @@ def client_for(tenant: TenantSettings, database: Database, http: httpx.AsyncClie
         Credentials(secrets.client_id, secrets.client_secret.get_secret_value(), app_key),
         limiter=RequestPlaces(database, hashlib.sha256(app_key.encode()).hexdigest()[:16]),
         http=http,
+        allow_unregistered=secrets.allow_unregistered,
     )
 
 

@@ -46,7 +46,10 @@ Secret = Annotated[SecretStr, BeforeValidator(_resolve_secret)]
 
 
 class ServiceTitanSettings(BaseModel):
-    """How to reach one tenant. `environment` is production, integration, or the base URL of a sandbox."""
+    """How to reach one tenant. `environment` is production, integration, or the base URL of a sandbox.
+
+    `allow_unregistered` switches on operations that no scope of this app covers.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -54,6 +57,7 @@ class ServiceTitanSettings(BaseModel):
     client_id: str
     client_secret: Secret
     app_key: Secret
+    allow_unregistered: bool = False
 
 
 class PhoneSystemSettings(BaseModel):

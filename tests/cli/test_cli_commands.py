@@ -4,12 +4,11 @@ import json
 import re
 from pathlib import Path
 
-import httpx
 import psycopg
 import pytest
 from cli_rig import Ended, Trunkline
 
-from company import TENANT
+from company import HTTP, TENANT
 from trunkline import __version__
 from trunkline.mirror.feeds import FEEDS
 
@@ -18,7 +17,7 @@ def test_the_help_names_every_command_and_what_it_does(trunkline: Trunkline) -> 
     ended = trunkline("--help")
     assert (ended.returncode, ended.stderr) == (0, "")
     listed = dict(line.split(maxsplit=1) for line in ended.stdout.partition("Commands:\n")[2].splitlines())
-    assert set(listed) == {"serve", "demo", "lookup", "sync", "sandbox"}
+    assert set(listed) == {"serve", "demo", "lookup", "sync", "st", "sandbox"}
     assert all(listed.values())
 
 
@@ -55,7 +54,7 @@ def test_a_second_sync_asks_for_what_changed_only(first_sync: Ended, trunkline: 
 def number(first_sync: Ended, sandbox: str) -> str:
     """The number of one certain customer, who is in the mirror."""
     assert first_sync.returncode == 0
-    callers = httpx.get(f"{sandbox}/sandbox/callers?n=20").json()
+    callers = HTTP.get(f"{sandbox}/sandbox/callers?n=20").json()
     found: str = next(one["number"] for one in callers if one["kind"] == "single")
     return found
 

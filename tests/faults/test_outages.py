@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import httpx
 import psycopg
 import pytest
 
+from company import HTTP
 from installation import PATIENCE_S, Installation, Sandbox, eventually, free_port
 from trunkline.logbook.service import CONCURRENT_STARTS
 from trunkline.store.embedded import EmbeddedPostgres
@@ -103,7 +103,7 @@ def test_the_database_goes_away_for_ten_seconds(tmp_path: Path, servicetitan: Sa
 
 
 def _says_so_without_a_trace(installation: Installation) -> None:
-    answer = httpx.get(
+    answer = HTTP.get(
         f"http://127.0.0.1:{installation.port}/api/v1/lookup", params={"number": "2015550100"}, timeout=20
     )
     assert answer.status_code == 503
@@ -130,7 +130,7 @@ def test_an_embedded_database_that_died_is_started_again(installation: Installat
     os.kill(postmaster, signal.SIGKILL)
     phones.deliver("after", '{"kind": "started", "call_id": "after", "occurred_at": "2026-01-05T12:00:01Z"}')
     calls = eventually(
-        lambda: len(found := httpx.get(f"http://127.0.0.1:{port}/api/v1/calls").json().get("calls", ())) == 2 and found,
+        lambda: len(found := HTTP.get(f"http://127.0.0.1:{port}/api/v1/calls").json().get("calls", ())) == 2 and found,
         "both calls are there",
     )
     assert {call["call"]["call_key"] for call in calls} == {"before", "after"}
@@ -196,13 +196,13 @@ def test_a_table_that_takes_no_messages_is_told_on_the_board(ready: Installation
         for call_key, caller in calls.items():
             phones.play(call_key, str(caller["number"]))
         eventually(lambda: 503 in phones.refusals, "deliveries are refused, to be sent again")
-        board = httpx.get(f"http://127.0.0.1:{ready.port}/")
+        board = HTTP.get(f"http://127.0.0.1:{ready.port}/")
         assert "The database does not take messages" in board.text
         connection.execute("drop trigger full_disk on calls.inbox")
     phones.finish()
     ready.settled(list(calls))
     ready.check_books(calls)
-    assert "The database does not take messages" not in httpx.get(f"http://127.0.0.1:{ready.port}/").text
+    assert "The database does not take messages" not in HTTP.get(f"http://127.0.0.1:{ready.port}/").text
 
 
 def test_calls_that_end_all_at_once_are_logged_in_turn(ready: Installation) -> None:

@@ -9,7 +9,7 @@ from typing import Any, LiteralString
 
 import httpx
 
-from company import Unlimited
+from company import TLS, Unlimited
 from trunkline.domain.caller import NumberFacts
 from trunkline.mirror.sync import MirrorSync
 from trunkline.sandbox.servicetitan import SandboxOptions, SandboxServer
@@ -117,6 +117,6 @@ async def shop(database: Database, *, customers: int = 60, page_size: int = 5000
     """A shop with so many customers, whose feeds have pages of so many."""
     options = SandboxOptions(customers=customers, page_size=page_size, tenant_id=TENANT, requests_per_second=10_000)
     credentials = Credentials(options.client_id, options.client_secret, options.app_key)
-    async with SandboxServer(options) as server, httpx.AsyncClient() as http:
+    async with SandboxServer(options) as server, httpx.AsyncClient(verify=TLS) as http:
         client = ServiceTitan(Environment.at(server.base_url), TENANT, credentials, limiter=Unlimited(), http=http)
         yield Shop(server, database, MirrorSync(database, client, region="US"))

@@ -14,7 +14,7 @@ import pytest
 from call_stories import STORIES, story
 from lab_asterisk import Lab, running_lab
 
-from company import ASTERISK_TOML
+from company import ASTERISK_TOML, HTTP, TLS
 from installation import Installation, Sandbox, eventually, sandbox
 from trunkline.domain.call import Call
 
@@ -68,7 +68,10 @@ class Board:
 
     async def watch(self, url: str) -> None:
         timeout = httpx.Timeout(5.0, read=None)
-        async with httpx.AsyncClient(timeout=timeout) as http, http.stream("GET", f"{url}/stream") as stream:
+        async with (
+            httpx.AsyncClient(timeout=timeout, verify=TLS) as http,
+            http.stream("GET", f"{url}/stream") as stream,
+        ):
             event: list[str] = []
             async for line in stream.aiter_lines():
                 event.append(line.removeprefix("data: "))
@@ -135,18 +138,18 @@ async def test_a_real_call_of_a_stranger_waits_for_a_person_and_an_internal_one_
 
 
 def _two(url: str) -> list[dict[str, Any]]:
-    calls = httpx.get(f"{url}/api/v1/calls").json()["calls"]
+    calls = HTTP.get(f"{url}/api/v1/calls").json()["calls"]
     return calls if len(calls) == 2 else []
 
 
 def _name_of(url: str, number: str) -> str:
-    card = httpx.get(f"{url}/api/v1/lookup", params={"number": number}).json()
+    card = HTTP.get(f"{url}/api/v1/lookup", params={"number": number}).json()
     return str(card["match"]["candidates"][0]["customer"]["name"])
 
 
 def _settled(url: str, call_id: int) -> dict[str, Any]:
     def view() -> dict[str, Any] | None:
-        calls = httpx.get(f"{url}/api/v1/calls").json()["calls"]
+        calls = HTTP.get(f"{url}/api/v1/calls").json()["calls"]
         found = next(call for call in calls if call["id"] == call_id)
         return dict(found) if (found.get("log") or {"state": "open"})["state"] != "open" else None
 

@@ -21,6 +21,7 @@ import pytest
 import uvicorn
 from standardwebhooks.webhooks import Webhook
 
+from company import TLS
 from trunkline.calls.account import PhoneAccount
 from trunkline.calls.desk import CallDesk
 from trunkline.calls.feed import LiveFeed
@@ -69,7 +70,7 @@ class Office:
 
     async def post(self, body: bytes, headers: dict[str, str]) -> httpx.Response:
         """Deliver."""
-        async with httpx.AsyncClient() as http:
+        async with httpx.AsyncClient(verify=TLS) as http:
             return await http.post(self.url, content=body, headers=headers)
 
 

@@ -151,7 +151,7 @@ class Module:
             inner["properties"] = {
                 key: self._translated(value, f"{name}.{key}") for key, value in schema["properties"].items()
             }
-        if may_be_null:
+        if may_be_null and "type" in schema:
             inner["type"] = [schema["type"], "null"]
         return inner
 
@@ -270,14 +270,15 @@ def _query(operation: Operation, query: list[tuple[str, str]]) -> Iterator[str]:
 
 
 def _parameter(operation: Operation, parameter: dict[str, Any], texts: list[str]) -> Iterator[str]:
-    schema = parameter["schema"]
+    schema, named = parameter["schema"], operation.module.published["schemas"]
     if schema.get("type") == "array":
-        value: Any = [_read(text, schema["items"]) for text in texts]
+        items = schema["items"]
+        value: Any = [_read(text, named.get(items.get("$ref"), items)) for text in texts]
     elif len(texts) > 1:
         yield f"{parameter['name']} is there {len(texts)} times"
         return
     else:
-        value = _read(texts[0], schema)
+        value = _read(texts[0], named.get(schema.get("$ref"), schema))
     for complaint in _complaints(operation.module.validator(schema), value):
         yield f"{parameter['name']}: {complaint}"
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 
+from company import TLS
 from trunkline.sandbox.servicetitan import SandboxOptions, SandboxServer
 from trunkline.sandbox.servicetitan.households import FIRST_CUSTOMER
 from trunkline.sandbox.servicetitan.world import World
@@ -28,7 +29,10 @@ async def sign_in(http: httpx.AsyncClient) -> None:
 @asynccontextmanager
 async def sandbox(options: SandboxOptions = SMALL) -> AsyncIterator[tuple[SandboxServer, httpx.AsyncClient]]:
     """A sandbox, and a client that has signed in."""
-    async with SandboxServer(options) as server, httpx.AsyncClient(base_url=server.base_url, timeout=30) as http:
+    async with (
+        SandboxServer(options) as server,
+        httpx.AsyncClient(base_url=server.base_url, timeout=30, verify=TLS) as http,
+    ):
         await sign_in(http)
         yield server, http
 

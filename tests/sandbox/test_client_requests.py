@@ -7,10 +7,10 @@ from urllib.parse import parse_qsl
 
 import httpx
 import pytest
-from contract import Contract
 from sandbox_kit import SMALL, TENANT
 
-from company import Unlimited
+from company import TLS, Unlimited
+from contract import Contract
 from trunkline.domain.logging_plan import LogKind
 from trunkline.logbook.notes import ServiceTitanNotes
 from trunkline.mirror.feeds import FEEDS
@@ -64,7 +64,7 @@ def complaints(request: httpx.Request) -> list[str]:
 
 @asynccontextmanager
 async def wiretapped(options: SandboxOptions = SMALL) -> AsyncIterator[Wiretap]:
-    async with SandboxServer(options) as server, httpx.AsyncClient() as http:
+    async with SandboxServer(options) as server, httpx.AsyncClient(verify=TLS) as http:
         yield Wiretap(server, http)
 
 

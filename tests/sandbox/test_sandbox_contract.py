@@ -7,7 +7,6 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
-from contract import SEEN_AS_NULL, Contract, nulls_against_the_schema
 from sandbox_kit import (
     NEW_LEAD,
     NEW_NOTE,
@@ -20,6 +19,8 @@ from sandbox_kit import (
     sign_in,
 )
 
+from company import TLS
+from contract import SEEN_AS_NULL, Contract, nulls_against_the_schema
 from trunkline.sandbox.servicetitan import SandboxOptions, SandboxServer
 from trunkline.sandbox.servicetitan.operations import OPERATIONS, Operation
 
@@ -292,7 +293,7 @@ async def test_the_limit_of_requests_is_refused_as_published() -> None:
 
 
 async def test_sign_in_answers_as_the_api_expects() -> None:
-    async with SandboxServer(SMALL) as server, httpx.AsyncClient(base_url=server.base_url) as http:
+    async with SandboxServer(SMALL) as server, httpx.AsyncClient(base_url=server.base_url, verify=TLS) as http:
         await sign_in(http)
         form = {"grant_type": "client_credentials", "client_id": "cid.example", "client_secret": "cs1.example-secret"}
         good = (await http.post("/connect/token", data=form)).json()

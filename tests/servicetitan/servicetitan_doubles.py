@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 
-from company import Unlimited
+from company import TLS, Unlimited
 from trunkline.sandbox.servicetitan import SandboxOptions, SandboxServer
 from trunkline.servicetitan.client import Credentials, Environment, ServiceTitan
 
@@ -131,7 +131,7 @@ async def connected(
 ) -> AsyncIterator[ServiceTitan]:
     """A client for `environment`, or for what is served at a base URL."""
     environment = Environment.at(environment) if isinstance(environment, str) else environment
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(verify=TLS) as http:
         yield ServiceTitan(environment, TENANT, credentials, limiter=limiter or Unlimited(), http=http)
 
 

@@ -137,7 +137,10 @@ async def test_the_sandbox_is_understood_over_the_wire() -> None:
 
 async def test_a_missing_scope_is_told_as_something_to_fix() -> None:
     async with sandboxed(SandboxOptions(customers=10, scopes=())) as (_, client):
-        with pytest.raises(ScopeMissing, match="a scope is missing, or the tenant has not approved"):
+        with pytest.raises(
+            ScopeMissing,
+            match=r"it needs the scope Customers \(View\), in a version of the app that the tenant has approved",
+        ):
             await client.get("crm/v2/tenant/{tenant}/customers", dict)
 
 

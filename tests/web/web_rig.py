@@ -6,7 +6,6 @@ import itertools
 import os
 import shutil
 import signal
-import ssl
 import subprocess
 import sys
 import threading
@@ -25,7 +24,7 @@ import pytest
 from playwright.sync_api import Page
 from standardwebhooks.webhooks import Webhook
 
-from company import ASTERISK_TOML, TENANT, TENANT_TOML, WEBHOOK_SECRET, WEBHOOK_TOML, environment
+from company import ASTERISK_TOML, TENANT, TENANT_TOML, TLS, WEBHOOK_SECRET, WEBHOOK_TOML, environment
 from trunkline.mirror.feeds import FEEDS
 from trunkline.sandbox.asterisk import AmiServer
 from trunkline.sandbox.asterisk.scenarios import Stage, play
@@ -42,7 +41,6 @@ EVIL_NAME = "<b id=evil>Bold</b> & Sons <img src=x onerror=window.pwned=1>"
 WITHIN_S = 20.0
 CHROMIUM = shutil.which("chromium")
 NEEDS_CHROMIUM = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")]
-_TLS = ssl.create_default_context()  # never used, but making one for every client takes longer than the requests
 
 
 def until(probe: Callable[[], T], *, within_s: float = WITHIN_S) -> T:
@@ -286,7 +284,7 @@ class Office:
 
     def client(self, **headers: str) -> httpx.Client:
         """A visitor who follows no redirects."""
-        return httpx.Client(base_url=f"http://127.0.0.1:{self.port}", headers=headers, timeout=20, verify=_TLS)
+        return httpx.Client(base_url=f"http://127.0.0.1:{self.port}", headers=headers, timeout=20, verify=TLS)
 
     def get(self, path: str, **headers: str) -> httpx.Response:
         """One request, without a browser's headers unless they are given."""

@@ -1,10 +1,12 @@
-"""What several commands share."""
+"""What several commands share. Settings are loaded when they are read: some commands need none."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from trunkline.settings import Settings, SettingsError, TenantSettings, load
+if TYPE_CHECKING:
+    from trunkline.settings import Settings, TenantSettings
 
 data_dir_option = click.option(
     "--data-dir",
@@ -15,15 +17,17 @@ data_dir_option = click.option(
 tenant_option = click.option("--tenant", type=int, help="ServiceTitan tenant id; needed where there are several.")
 
 
-def read_settings(data_dir: Path | None) -> Settings:
+def read_settings(data_dir: Path | None) -> "Settings":
     """The settings, or one clear sentence and exit status 2."""
+    from trunkline.settings import SettingsError, load  # noqa: PLC0415
+
     try:
         return load(data_dir)
     except SettingsError as error:
         raise click.UsageError(str(error)) from None
 
 
-def choose_tenant(settings: Settings, tenant_id: int | None) -> TenantSettings:
+def choose_tenant(settings: "Settings", tenant_id: int | None) -> "TenantSettings":
     """The tenant asked for, or the only one there is."""
     if not settings.tenants:
         raise click.UsageError(

@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import msgspec
 
+from trunkline.contract.operations import Operation
 from trunkline.servicetitan.errors import (
     AppKeyRefused,
     Conflict,
@@ -34,8 +35,11 @@ _MEANINGS: dict[int, tuple[type[ServiceTitanError], str]] = {
 }
 
 
-def error_of(response: httpx.Response, *, writing: bool) -> ServiceTitanError:
-    """The error that a non-2xx answer means; `writing` tells whether the request may have changed something."""
+def error_of(response: httpx.Response, *, writing: bool, operation: Operation | None = None) -> ServiceTitanError:
+    """The error that a non-2xx answer means; `writing` tells whether the request may have changed something.
+
+    `operation` is what was asked for, where it is a published one.
+    """
     body = _body(response)
     said = _sentence(body)
     trace_id = _text(body, "traceid")
@@ -51,6 +55,15 @@ def error_of(response: httpx.Response, *, writing: bool) -> ServiceTitanError:
     if status in {400, 422}:
         return InvalidRequest(
             f"ServiceTitan found the request wrong{said}", errors=_errors(body), status=status, trace_id=trace_id
+        )
+    if status == 403 and operation is not None and operation.scope is not None:
+        return ScopeMissing(
+            f"ServiceTitan refused {operation.name}: it needs the scope {operation.scope} ({operation.right}), in a"
+            f" version of the app that the tenant has approved{said}",
+            status=status,
+            trace_id=trace_id,
+            scope=operation.scope,
+            right=operation.right,
         )
     kind, meaning = _MEANINGS.get(status, (UnexpectedAnswer, f"ServiceTitan answered with status {status}"))
     return kind(f"{meaning}{said}", status=status, trace_id=trace_id)

@@ -12,15 +12,19 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any, Generic, Protocol, Self, TypeVar, cast
 
 import httpx
 import msgspec
 import stamina
 
+from trunkline.contract.operations import details
 from trunkline.servicetitan.answers import error_of
+from trunkline.servicetitan.catalog import LARGEST_PAGE, find, largest_page, meant_by, require_registered
 from trunkline.servicetitan.errors import (
     BadCredentials,
+    InvalidRequest,
     OutcomeUnknown,
     RateLimited,
     RetryLater,
@@ -28,15 +32,19 @@ from trunkline.servicetitan.errors import (
     UnexpectedAnswer,
     Unreachable,
 )
+from trunkline.servicetitan.requests import PreparedRequest, Query, prepare
 
 T = TypeVar("T")
 
 RENEW_EARLY_S = 60.0
-PAGE_SIZE = 5000
 READ_TIMEOUT = httpx.Timeout(20.0, connect=5.0)
 # The server gives up after 100 s; bulk reads wait a little longer than that.
 BULK_TIMEOUT = httpx.Timeout(110.0, connect=5.0)
 ATTEMPTS = 5
+SMALL_PAGE = 200
+LARGE_ANSWER = 1 << 18
+
+_exact = msgspec.json.Decoder(float_hook=Decimal)
 
 
 class RequestLimiter(Protocol):
@@ -99,7 +107,10 @@ class _Token(msgspec.Struct):
 
 
 class ServiceTitan:
-    """One tenant's API. `http` is shared by all tenants; paths are like ``crm/v2/tenant/{tenant}/customers``."""
+    """One tenant's API. `http` is shared by all tenants; paths are like ``crm/v2/tenant/{tenant}/customers``.
+
+    `allow_unregistered` lets :meth:`call` use operations that no scope of this app covers.
+    """
 
     def __init__(
         self,
@@ -109,15 +120,73 @@ class ServiceTitan:
         *,
         limiter: RequestLimiter,
         http: httpx.AsyncClient,
+        allow_unregistered: bool = False,
     ) -> None:
         self.tenant_id = tenant_id
         self._environment = environment
         self._credentials = credentials
         self._limiter = limiter
         self._http = http
+        self._allow_unregistered = allow_unregistered
         self._token: str | None = None
         self._renew_at = 0.0
         self._renewing = asyncio.Lock()
+
+    async def call(self, name: str, /, body: Any = None, **parameters: Any) -> Any:
+        """Do the operation called `name`, as in ``await client.call("crm.customers.list", phone="437-555-0142")``.
+
+        Parameters are named as ServiceTitan publishes them, `body` is what JSON can hold; both are checked before
+        anything is sent. Returns decoded JSON - numbers with a fraction as `Decimal` -, bytes of a file, or `None`
+        where there is no body. Answers are not held to the contract: fields come and go without notice.
+
+        Raises:
+            UnknownOperation, NotRegistered, InvalidRequest: nothing was sent.
+            RetryLater, OutcomeUnknown, NeedsFixing, GivenUp: as :meth:`get` and :meth:`post`.
+        """
+        prepared = self.prepare(name, body, parameters)
+        content = await self._perform(prepared)
+        answer = details(prepared.operation).answer
+        if answer is not None and answer.get("format") == "binary":
+            return content or None
+        if not content.strip() and (prepared.operation.method != "GET" or answer is None):
+            return None
+        return await _decode_any(content)
+
+    def prepare(self, name: str, body: Any, parameters: Mapping[str, Any]) -> PreparedRequest:
+        """The request that :meth:`call` would send; raises as that does before it sends anything."""
+        operation = find(name)
+        if not self._allow_unregistered:
+            require_registered(operation)
+        return prepare(operation, parameters, body)
+
+    async def call_pages(self, name: str, /, **parameters: Any) -> AsyncIterator[list[Any]]:
+        """The rows of every page of the list or export feed called `name`; raises as :meth:`call`.
+
+        Rows may shift between the pages of a list while data change: expect repeats.
+        """
+        operation = find(name)
+        size = largest_page(operation)
+        if not operation.exports and size is None:
+            raise InvalidRequest(f"{name} has no pages: call it once.")
+        if not operation.exports:
+            parameters = {"page": 1, "pageSize": size, **parameters}
+        while True:
+            page = await self.call(name, **parameters)
+            if not isinstance(page, dict) or not isinstance(page.get("data"), list):
+                raise UnexpectedAnswer(f"ServiceTitan's answer to {name} is no page of rows.")
+            yield page["data"]
+            if not page.get("hasMore"):
+                return
+            following = {"from": page.get("continueFrom")} if operation.exports else {"page": parameters["page"] + 1}
+            parameters = {**parameters, **following}
+
+    async def _perform(self, prepared: PreparedRequest) -> bytes:
+        operation = prepared.operation
+        if operation.method == "GET":
+            return await self._read(prepared.path, prepared.query, bulk=operation.exports or _is_large(prepared))
+        return await self._write(
+            operation.method, prepared.path, params=prepared.query, content=prepared.content, files=prepared.files
+        )
 
     async def get(
         self, path: str, answer: type[T], params: Mapping[str, Any] | None = None, *, bulk: bool = False
@@ -131,7 +200,7 @@ class ServiceTitan:
         """
         return decode(await self._read(path, params, bulk=bulk), answer)
 
-    async def _read(self, path: str, params: Mapping[str, Any] | None, *, bulk: bool) -> bytes:
+    async def _read(self, path: str, params: Mapping[str, Any] | Query | None, *, bulk: bool) -> bytes:
         timeout = BULK_TIMEOUT if bulk else READ_TIMEOUT
         async for attempt in stamina.retry_context(on=_wait_before_retry, attempts=ATTEMPTS, timeout=None):
             with attempt:
@@ -145,20 +214,22 @@ class ServiceTitan:
             OutcomeUnknown: the write may have happened.
             RetryLater, NeedsFixing, GivenUp: it has not.
         """
+        content = await self._write("POST", path, content=msgspec.json.encode(body))
+        try:
+            return decode(content, answer) if content.strip() else None
+        except UnexpectedAnswer as error:
+            raise OutcomeUnknown(
+                "ServiceTitan took a write, and its answer cannot be read; we look whether it arrived."
+            ) from error
+
+    async def _write(self, method: str, path: str, **request: Any) -> bytes:
         async for attempt in stamina.retry_context(on=_wait_where_limited, attempts=ATTEMPTS, timeout=None):
             with attempt:
-                response = await self._send("POST", path, content=msgspec.json.encode(body), timeout=READ_TIMEOUT)
-                try:
-                    return decode(response.content, answer) if response.content.strip() else None
-                except UnexpectedAnswer as error:
-                    raise OutcomeUnknown(
-                        "ServiceTitan took a write, and its answer cannot be read; we look whether it arrived.",
-                        status=response.status_code,
-                    ) from error
+                return (await self._send(method, path, timeout=READ_TIMEOUT, **request)).content
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     async def pages(
-        self, path: str, item: type[T], params: Mapping[str, Any] | None = None, *, page_size: int = PAGE_SIZE
+        self, path: str, item: type[T], params: Mapping[str, Any] | None = None, *, page_size: int = LARGEST_PAGE
     ) -> AsyncIterator[list[T]]:
         """All pages of a list. Rows may shift between pages while data change: expect repeats."""
         number = 1
@@ -189,15 +260,17 @@ class ServiceTitan:
             response = await self._exchange(method, path, token, **request)
         if response.is_success:
             return response
-        raise error_of(response, writing=method != "GET")
+        refused = meant_by(method, path) if response.status_code == httpx.codes.FORBIDDEN else None
+        raise error_of(response, writing=method != "GET", operation=refused)
 
     async def _exchange(self, method: str, path: str, token: str, **request: Any) -> httpx.Response:
         url = f"{self._environment.api_url}/{path.format(tenant=self.tenant_id)}"
         headers = {
             "Authorization": f"Bearer {token}",
             "ST-App-Key": self._credentials.app_key,
-            "Content-Type": "application/json",
         }
+        if not request.get("files"):  # a form names its own type
+            headers["Content-Type"] = "application/json"
         try:
             async with self._limiter.turn(self.tenant_id):
                 return await self._http.request(method, url, headers=headers, **request)
@@ -249,6 +322,24 @@ def decode(content: bytes, answer: type[T]) -> T:
         return msgspec.json.decode(content, type=answer)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UnexpectedAnswer(f"ServiceTitan's answer cannot be read ({error}).") from None
+
+
+async def _decode_any(content: bytes) -> Any:
+    if len(content) > LARGE_ANSWER:  # thousands of rows: other calls go on meanwhile
+        return await asyncio.to_thread(_decode_exact, content)
+    return _decode_exact(content)
+
+
+def _decode_exact(content: bytes) -> Any:
+    """JSON with fractions as they were written: money is not rounded."""
+    try:
+        return _exact.decode(content)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise UnexpectedAnswer(f"ServiceTitan's answer cannot be read ({error}).") from None
+
+
+def _is_large(prepared: PreparedRequest) -> bool:
+    return any(name == "pageSize" and int(size) > SMALL_PAGE for name, size in prepared.query)
 
 
 def _wait_where_limited(error: Exception) -> bool | float:

@@ -11,9 +11,11 @@
     +-- NeedsFixing           a person must change something, then the same request will do
     |   +-- BadCredentials    client id or secret refused
     |   +-- AppKeyRefused     still 401 with a fresh token
-    |   +-- ScopeMissing      403
+    |   +-- ScopeMissing      403; `scope` and `right` say what the operation needs
+    |   +-- NotRegistered     the app is registered for no scope that covers the operation; nothing was sent
     +-- GivenUp               this request will never succeed
-        +-- InvalidRequest    400; `errors` names the fields
+        +-- InvalidRequest    400, or against the published contract; `errors` names the fields
+        +-- UnknownOperation  ServiceTitan publishes no operation of that name; nothing was sent
         +-- NotFound          404
         +-- Conflict          409
         +-- UnexpectedAnswer  an answer that the published contract does not know
@@ -67,7 +69,27 @@ class AppKeyRefused(NeedsFixing):
 
 
 class ScopeMissing(NeedsFixing):
-    """The app lacks a scope, or the tenant has not approved its present version."""
+    """The app lacks a scope, or the tenant has not approved its present version.
+
+    `scope` is the developer portal's name of it and `right` View or Modify, where the operation is a published one.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        trace_id: str | None = None,
+        scope: str | None = None,
+        right: str | None = None,
+    ) -> None:
+        super().__init__(message, status=status, trace_id=trace_id)
+        self.scope = scope
+        self.right = right
+
+
+class NotRegistered(NeedsFixing):
+    """The app is registered for no scope that covers the operation."""
 
 
 class GivenUp(ServiceTitanError):
@@ -75,7 +97,10 @@ class GivenUp(ServiceTitanError):
 
 
 class InvalidRequest(GivenUp):
-    """ServiceTitan found the request wrong; `errors` maps fields to what is wrong with them."""
+    """The request is wrong, as ServiceTitan or its published contract says; `errors` maps fields to what is wrong.
+
+    Without a `status` it was found before anything was sent.
+    """
 
     def __init__(
         self,
@@ -87,6 +112,10 @@ class InvalidRequest(GivenUp):
     ) -> None:
         super().__init__(message, status=status, trace_id=trace_id)
         self.errors = errors or {}
+
+
+class UnknownOperation(GivenUp):
+    """ServiceTitan publishes no operation of that name."""
 
 
 class NotFound(GivenUp):
