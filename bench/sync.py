@@ -11,7 +11,7 @@ from bench.report import Figure, at_least
 from bench.stand import TENANT, fresh, sandbox, say
 from trunkline.mirror.feeds import FEEDS
 from trunkline.mirror.sync import MirrorSync
-from trunkline.servicetitan.client import Credentials, Environment, ServiceTitan
+from trunkline.servicetitan import Credentials, Environment, ServiceTitan
 from trunkline.store.database import Database
 from trunkline.store.embedded import EmbeddedPostgres
 from trunkline.store.migrate import migrate

@@ -29,7 +29,7 @@ from trunkline.logbook.service import Logbook
 from trunkline.mirror.sync import MirrorSync
 from trunkline.phone_systems.base import LinkState, StreamAdapter, WebhookAdapter
 from trunkline.phone_systems.registry import adapter
-from trunkline.resources import Refusal, client_for, mirror_lock, opened
+from trunkline.resources import Refusal, behind, client_for, mirror_lock, opened
 from trunkline.settings import Settings
 from trunkline.store import mirror as mirror_rows
 from trunkline.store.database import Database, DatabaseUnavailable
@@ -116,7 +116,8 @@ async def running(settings: Settings, postgres: EmbeddedPostgres | None = None) 
         desk = CallDesk(database, Inbox(database), tracker, identification)
         feed = LiveFeed(database)
         syncs = {
-            tenant.id: MirrorSync(database, clients[tenant.id], region=tenant.region) for tenant in settings.tenants
+            tenant.id: MirrorSync(database, behind(clients[tenant.id], tenant, database), region=tenant.region)
+            for tenant in settings.tenants
         }
         await logbook.open()
         stack.push_async_callback(logbook.close)

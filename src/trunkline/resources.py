@@ -12,7 +12,8 @@ import httpx
 import psycopg
 import structlog
 
-from trunkline.servicetitan.client import Credentials, Environment, ServiceTitan
+from trunkline.servicetitan.client import Environment, ServiceTitan
+from trunkline.servicetitan.sign_in import Credentials
 from trunkline.settings import Settings, TenantSettings
 from trunkline.store.database import Database
 from trunkline.store.embedded import EmbeddedPostgres
@@ -71,10 +72,20 @@ def client_for(tenant: TenantSettings, database: Database, http: httpx.AsyncClie
         Environment.named(secrets.environment),
         tenant.id,
         Credentials(secrets.client_id, secrets.client_secret.get_secret_value(), app_key),
-        limiter=RequestPlaces(database, hashlib.sha256(app_key.encode()).hexdigest()[:16]),
+        limiter=RequestPlaces(database, _hash(app_key)),
         http=http,
         allow_unregistered=secrets.allow_unregistered,
     )
+
+
+def behind(client: ServiceTitan, tenant: TenantSettings, database: Database) -> ServiceTitan:
+    """`client` for work that nobody waits for: its requests let those of calls go first."""
+    app = _hash(tenant.servicetitan.app_key.get_secret_value())
+    return client.behind(RequestPlaces(database, app, behind=True))
+
+
+def _hash(app_key: str) -> str:
+    return hashlib.sha256(app_key.encode()).hexdigest()[:16]
 
 
 def mirror_lock(database: Database, tenant_id: int) -> AdvisoryLock:

@@ -14,7 +14,7 @@ from trunkline.domain.caller import NumberFacts
 from trunkline.mirror.sync import MirrorSync
 from trunkline.sandbox.servicetitan import SandboxOptions, SandboxServer
 from trunkline.sandbox.servicetitan.world import World
-from trunkline.servicetitan.client import Credentials, Environment, ServiceTitan
+from trunkline.servicetitan import Credentials, Environment, ServiceTitan
 from trunkline.store.caller import NumberLookup
 from trunkline.store.database import Database
 from trunkline.store.mirror import FeedState, feed_states

@@ -17,7 +17,7 @@ from trunkline.mirror.feeds import FEEDS
 from trunkline.mirror.sync import MirrorSync
 from trunkline.sandbox.servicetitan import SandboxOptions, SandboxServer
 from trunkline.sandbox.servicetitan.households import FIRST_CUSTOMER
-from trunkline.servicetitan.client import Credentials, Environment, ServiceTitan
+from trunkline.servicetitan import Credentials, Environment, ServiceTitan
 from trunkline.servicetitan.errors import NotFound
 from trunkline.servicetitan.models import Customer
 from trunkline.store.database import Database

@@ -13,7 +13,7 @@ import httpx
 
 from company import TLS, Unlimited
 from trunkline.sandbox.servicetitan import SandboxOptions, SandboxServer
-from trunkline.servicetitan.client import Credentials, Environment, ServiceTitan
+from trunkline.servicetitan import Credentials, Environment, ServiceTitan
 
 TENANT = 1_000_001
 CREDENTIALS = Credentials("cid.example", "cs1.example-secret", "ak1.example")

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from trunkline import logs
 from trunkline.cli.options import choose_tenant, data_dir_option, read_settings, tenant_option
 from trunkline.mirror.sync import MirrorSync
-from trunkline.resources import Refusal, client_for, mirror_lock, opened
+from trunkline.resources import Refusal, behind, client_for, mirror_lock, opened
 from trunkline.settings import Settings, TenantSettings
 from trunkline.store.database import DatabaseUnavailable
 
@@ -45,7 +45,9 @@ async def _sync(settings: Settings, tenant: TenantSettings) -> dict[str, str]:
         TimeElapsedColumn(),
     )
     async with opened(settings) as database, httpx.AsyncClient() as http:
-        mirror = MirrorSync(database, client_for(tenant, database, http), region=tenant.region)
+        mirror = MirrorSync(
+            database, behind(client_for(tenant, database, http), tenant, database), region=tenant.region
+        )
         console = Console(stderr=True)
         async with AsyncExitStack() as stack:
             with console.status("Waiting for another process that copies already"):

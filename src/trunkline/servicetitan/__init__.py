@@ -8,12 +8,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from trunkline.servicetitan.client import Credentials, Environment, ServiceTitan
+    from trunkline.servicetitan.client import Environment, ServiceTitan
     from trunkline.servicetitan.errors import ServiceTitanError
+    from trunkline.servicetitan.sign_in import Credentials
 
 __all__ = ["Credentials", "Environment", "ServiceTitan", "ServiceTitanError"]
 
-_HOMES = {"Credentials": "client", "Environment": "client", "ServiceTitan": "client", "ServiceTitanError": "errors"}
+_HOMES = {"Credentials": "sign_in", "Environment": "client", "ServiceTitan": "client", "ServiceTitanError": "errors"}
 
 
 def __getattr__(name: str) -> Any:

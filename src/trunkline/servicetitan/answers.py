@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import msgspec
@@ -21,6 +21,8 @@ from trunkline.servicetitan.errors import (
     UnexpectedAnswer,
 )
 
+T = TypeVar("T")
+
 _FALLBACK_RETRY_AFTER_S = 1.0
 _LONGEST_RETRY_AFTER_S = 120.0
 
@@ -33,6 +35,18 @@ _MEANINGS: dict[int, tuple[type[ServiceTitanError], str]] = {
     404: (NotFound, "ServiceTitan knows no such record"),
     409: (Conflict, "ServiceTitan refused a conflicting change"),
 }
+
+
+def decode(content: bytes, answer: type[T]) -> T:
+    """Decode JSON into `answer`, unknown fields ignored.
+
+    Raises:
+        UnexpectedAnswer: it is no JSON, or not of that shape.
+    """
+    try:
+        return msgspec.json.decode(content, type=answer)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise UnexpectedAnswer(f"ServiceTitan's answer cannot be read ({error}).") from None
 
 
 def error_of(response: httpx.Response, *, writing: bool, operation: Operation | None = None) -> ServiceTitanError:

@@ -8,10 +8,9 @@ Sources: ServiceTitan's developer pages "OAuth 2.0", "Environments", "APIs, App 
 """
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Generic, Protocol, Self, TypeVar, cast
 
@@ -20,10 +19,9 @@ import msgspec
 import stamina
 
 from trunkline.contract.operations import details
-from trunkline.servicetitan.answers import error_of
+from trunkline.servicetitan.answers import decode, error_of
 from trunkline.servicetitan.catalog import LARGEST_PAGE, find, largest_page, meant_by, require_registered
 from trunkline.servicetitan.errors import (
-    BadCredentials,
     InvalidRequest,
     OutcomeUnknown,
     RateLimited,
@@ -33,10 +31,10 @@ from trunkline.servicetitan.errors import (
     Unreachable,
 )
 from trunkline.servicetitan.requests import PreparedRequest, Query, prepare
+from trunkline.servicetitan.sign_in import Credentials, SignIn
 
 T = TypeVar("T")
 
-RENEW_EARLY_S = 60.0
 READ_TIMEOUT = httpx.Timeout(20.0, connect=5.0)
 # The server gives up after 100 s; bulk reads wait a little longer than that.
 BULK_TIMEOUT = httpx.Timeout(110.0, connect=5.0)
@@ -76,15 +74,6 @@ class Environment:
         return cls(f"https://auth{infix}.servicetitan.io/connect/token", f"https://api{infix}.servicetitan.io")
 
 
-@dataclass(frozen=True)
-class Credentials:
-    """What the developer portal and the tenant gave us; never shown."""
-
-    client_id: str
-    client_secret: str = field(repr=False)
-    app_key: str = field(repr=False)
-
-
 class Page(msgspec.Struct, Generic[T], rename="camel"):
     """One page of a list."""
 
@@ -99,11 +88,6 @@ class ExportPage(msgspec.Struct, Generic[T], rename="camel"):
     data: list[T]
     has_more: bool = False
     continue_from: str | None = None
-
-
-class _Token(msgspec.Struct):
-    access_token: str
-    expires_in: float
 
 
 class ServiceTitan:
@@ -121,6 +105,7 @@ class ServiceTitan:
         limiter: RequestLimiter,
         http: httpx.AsyncClient,
         allow_unregistered: bool = False,
+        sign_in: SignIn | None = None,
     ) -> None:
         self.tenant_id = tenant_id
         self._environment = environment
@@ -128,9 +113,7 @@ class ServiceTitan:
         self._limiter = limiter
         self._http = http
         self._allow_unregistered = allow_unregistered
-        self._token: str | None = None
-        self._renew_at = 0.0
-        self._renewing = asyncio.Lock()
+        self._sign_in = sign_in or SignIn(environment.token_url, credentials, http)
 
     async def call(self, name: str, /, body: Any = None, **parameters: Any) -> Any:
         """Do the operation called `name`, as in ``await client.call("crm.customers.list", phone="437-555-0142")``.
@@ -187,6 +170,26 @@ class ServiceTitan:
         return await self._write(
             operation.method, prepared.path, params=prepared.query, content=prepared.content, files=prepared.files
         )
+
+    def behind(self, limiter: RequestLimiter) -> Self:
+        """The same ServiceTitan, with the same token, whose requests go in the turn of another `limiter`."""
+        return type(self)(
+            self._environment,
+            self.tenant_id,
+            self._credentials,
+            limiter=limiter,
+            http=self._http,
+            allow_unregistered=self._allow_unregistered,
+            sign_in=self._sign_in,
+        )
+
+    async def granted(self) -> frozenset[str]:
+        """The codes of the scopes that the tenant's token grants, as in ``tn.crm.customers:r``.
+
+        Raises:
+            BadCredentials, RetryLater: there is no token.
+        """
+        return await self._sign_in.granted()
 
     async def get(
         self, path: str, answer: type[T], params: Mapping[str, Any] | None = None, *, bulk: bool = False
@@ -253,10 +256,10 @@ class ServiceTitan:
         return await asyncio.to_thread(decode, content, page_type)  # thousands of rows: other calls go on meanwhile
 
     async def _send(self, method: str, path: str, **request: Any) -> httpx.Response:
-        token = await self._valid_token()
+        token = await self._sign_in.token()
         response = await self._exchange(method, path, token, **request)
         if response.status_code == httpx.codes.UNAUTHORIZED:  # revoked early, or the clock is off: once is worth a try
-            token = await self._valid_token(refused=token)
+            token = await self._sign_in.token(refused=token)
             response = await self._exchange(method, path, token, **request)
         if response.is_success:
             return response
@@ -280,48 +283,6 @@ class ServiceTitan:
             if method == "GET":
                 raise Unreachable("The connection to ServiceTitan broke; we keep trying.") from error
             raise OutcomeUnknown("ServiceTitan's reply to a write was lost; we look whether it arrived.") from error
-
-    async def _valid_token(self, *, refused: str | None = None) -> str:
-        """The cached token; fetched by one caller while the others wait."""
-        async with self._renewing:
-            if self._token is None or self._token == refused or time.monotonic() >= self._renew_at:
-                self._token = None
-                token = await self._fetch_token()
-                self._token = token.access_token
-                self._renew_at = time.monotonic() + max(0.0, token.expires_in - RENEW_EARLY_S)
-            return self._token
-
-    async def _fetch_token(self) -> _Token:
-        form = {
-            "grant_type": "client_credentials",
-            "client_id": self._credentials.client_id,
-            "client_secret": self._credentials.client_secret,
-        }
-        try:
-            response = await self._http.post(self._environment.token_url, data=form, timeout=READ_TIMEOUT)
-        except httpx.RequestError as error:
-            raise Unreachable("ServiceTitan's sign-in cannot be reached; we keep trying.") from error
-        if response.status_code in {400, 401, 403}:
-            raise BadCredentials(
-                "ServiceTitan refused the client id or secret: check both, that neither has a blank at its end, and"
-                " that they belong to this environment.",
-                status=response.status_code,
-            )
-        if not response.is_success:
-            raise error_of(response, writing=False)
-        return decode(response.content, _Token)
-
-
-def decode(content: bytes, answer: type[T]) -> T:
-    """Decode JSON into `answer`, unknown fields ignored.
-
-    Raises:
-        UnexpectedAnswer: it is no JSON, or not of that shape.
-    """
-    try:
-        return msgspec.json.decode(content, type=answer)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UnexpectedAnswer(f"ServiceTitan's answer cannot be read ({error}).") from None
 
 
 async def _decode_any(content: bytes) -> Any:
