@@ -133,7 +133,7 @@ async def test_a_feed_that_fails_stops_no_other_and_says_why(database: Database)
         for name, state in states.items():
             assert state.error == problems.get(name), name
             assert state.complete is (name not in problems)
-        assert problems["customers"].startswith("ServiceTitan refused the request: a scope is missing")
+        assert "it needs the scope Customers (View)" in problems["customers"]
         assert problems["customers"].endswith(".")
         assert await it.value("select count(*) from mirror.customers") == 0
         assert await it.value("select count(*) from mirror.locations") > 0

@@ -22,7 +22,7 @@ from servicetitan_doubles import (
     token,
 )
 
-from trunkline.servicetitan import client as client_module
+from trunkline.servicetitan import sign_in as sign_in_module
 from trunkline.servicetitan.client import Environment, ServiceTitan
 from trunkline.servicetitan.errors import (
     AppKeyRefused,
@@ -52,7 +52,7 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The client's clock, which goes when it is told to."""
     stopped = Clock()
-    monkeypatch.setattr(client_module, "time", stopped)
+    monkeypatch.setattr(sign_in_module, "time", stopped)
     return stopped
 
 
