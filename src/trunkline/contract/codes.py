@@ -58,6 +58,11 @@ def codes(scope_name: str) -> tuple[str, ...]:
     return _codes()[scope_name]
 
 
+def is_certain(scope_name: str) -> bool:
+    """Whether the code is known, or follows from the portal's name like those that are."""
+    return scope_name not in _UNCERTAIN
+
+
 def granting(operation: Operation) -> tuple[str, ...]:
     """The codes with their right, as in ``tn.crm.customers:r``, any one of which lets a token use `operation`.
 
