@@ -11,6 +11,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from trunkline.mirror.surface import lay_out
 from trunkline.store.database import Database
 from trunkline.store.embedded import EmbeddedPostgres
 from trunkline.store.migrate import migrate
@@ -27,9 +28,16 @@ def postgres() -> Iterator[str]:
         url = server.start()
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute("create database template_trunkline")
-        asyncio.run(migrate(_with_database(url, "template_trunkline")))
+        asyncio.run(_furnish(_with_database(url, "template_trunkline")))
         yield url
         server.stop()
+
+
+async def _furnish(url: str) -> None:
+    await migrate(url)
+    database = await Database.open(url, min_size=1, max_size=1)
+    await lay_out(database)
+    await database.close()
 
 
 def _with_database(url: str, name: str) -> str:

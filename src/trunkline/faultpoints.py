@@ -23,6 +23,8 @@ FAULT_POINTS = (
     "logbook.after_intent",
     "logbook.after_write",
     "logbook.after_outcome",
+    "mirror.before_commit",
+    "mirror.after_commit",
 )
 
 

@@ -11,6 +11,7 @@ import httpx
 
 from company import TLS, Unlimited
 from trunkline.domain.caller import NumberFacts
+from trunkline.mirror.catalog import TYPED
 from trunkline.mirror.sync import MirrorSync
 from trunkline.sandbox.servicetitan import SandboxOptions, SandboxServer
 from trunkline.sandbox.servicetitan.world import World
@@ -119,4 +120,4 @@ async def shop(database: Database, *, customers: int = 60, page_size: int = 5000
     credentials = Credentials(options.client_id, options.client_secret, options.app_key)
     async with SandboxServer(options) as server, httpx.AsyncClient(verify=TLS) as http:
         client = ServiceTitan(Environment.at(server.base_url), TENANT, credentials, limiter=Unlimited(), http=http)
-        yield Shop(server, database, MirrorSync(database, client, region="US"))
+        yield Shop(server, database, MirrorSync(database, client, region="US", resources=TYPED))

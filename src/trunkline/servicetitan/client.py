@@ -245,10 +245,16 @@ class ServiceTitan:
             number += 1
 
     async def export(
-        self, path: str, item: type[T], *, continue_from: str | None = None, include_recent_changes: bool = False
+        self,
+        path: str,
+        item: type[T],
+        params: Mapping[str, Any] | None = None,
+        *,
+        continue_from: str | None = None,
+        include_recent_changes: bool = False,
     ) -> ExportPage[T]:
         """One page of an export feed, from the beginning or from a token or date; raises as :meth:`get`."""
-        params: dict[str, Any] = {"includeRecentChanges": "true" if include_recent_changes else "false"}
+        params = {**(params or {}), "includeRecentChanges": "true" if include_recent_changes else "false"}
         if continue_from is not None:
             params["from"] = continue_from
         page_type = cast("type[ExportPage[T]]", ExportPage[item])  # type: ignore[valid-type]

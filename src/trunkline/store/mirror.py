@@ -1,15 +1,22 @@
 """SQL of the mirror: pages come in by COPY; what is there already gives way to newer rows only."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import msgspec
 from psycopg import AsyncConnection, sql
 from psycopg.errors import DataError, UniqueViolation
 
+from trunkline.store import rows
+from trunkline.store.rows import Difference, StagedRows
+
 
 class FeedState(msgspec.Struct, frozen=True):
-    """How far a feed has come. `continue_from` is ServiceTitan's token, `max_modified_on` the fallback for it."""
+    """How far a feed has come. `continue_from` is ServiceTitan's token, `max_modified_on` the fallback for it.
+
+    `rows_held` are kept, `rows_seen` were sent. `tried_at` is when it was last asked for, `fresh_at` when its end was
+    last reached, `full_at` when a list was last read completely.
+    """
 
     feed: str
     continue_from: str | None = None
@@ -18,6 +25,10 @@ class FeedState(msgspec.Struct, frozen=True):
     rows_seen: int = 0
     expected_rows: int | None = None
     error: str | None = None
+    rows_held: int = 0
+    tried_at: datetime | None = None
+    fresh_at: datetime | None = None
+    full_at: datetime | None = None
 
 
 class PageRefused(Exception):
@@ -40,13 +51,21 @@ class Staged(msgspec.Struct, frozen=True):
     phone_lines: bytes = b""
 
 
+class Reading(msgspec.Struct, frozen=True):
+    """A page's part in a complete reading of a list: whether it is the first, and the rows on it, for COPY."""
+
+    first: bool
+    lines: bytes
+
+
 _KEYS = {"contacts": ("tenant_id", "owner_kind", "id")}
 _PHONE_COLUMNS = ("tenant_id", "number", "owner_kind", "owner_id", "source_id", "certainty", "note")
 
 
 async def apply_page(
-    connection: AsyncConnection, tenant_id: int, feed: str, page: Staged, *, state: FeedState, token: str | None,
-    last: bool,
+    connection: AsyncConnection, tenant_id: int, feed: str, page: Staged | StagedRows, *, state: FeedState,
+    token: str | None, last: bool, reading: Reading | None = None,
+    drift: Mapping[Difference, int] | None = None,
 ) -> None:  # fmt: skip
     """Lay a page over the mirror and remember where to go on; run it inside one transaction.
 
@@ -54,30 +73,60 @@ async def apply_page(
         PageRefused: a value is out of all bounds.
     """
     try:
-        if page.rows and (state.complete or not await _load(connection, page)):
-            await _merge(connection, feed, page)
+        new = await _land(connection, feed, page, fresh=not state.complete) if page.rows else 0
     except DataError as error:
         reason = str(error).partition("\n")[0]
         raise PageRefused(f"ServiceTitan sent a value that cannot be stored ({reason}).") from None
+    if reading is not None:
+        table = page.table if isinstance(page, Staged) else None
+        await _take_note(connection, tenant_id, feed, table, reading, last=last)
+    if drift:
+        await rows.note_drift(connection, tenant_id, feed, drift)
     await connection.execute(
         "insert into mirror.feeds as f (tenant_id, feed, continue_from, max_modified_on, complete, rows_seen,"
-        " pages_seen, synced_at)"
-        " values (%(tenant)s, %(feed)s, %(token)s, %(newest)s, %(complete)s, %(rows)s, 1, clock_timestamp())"
+        " rows_held, pages_seen, synced_at, tried_at, fresh_at, full_at)"
+        " values (%(tenant)s, %(feed)s, %(token)s, %(newest)s, %(last)s, %(rows)s, %(new)s, 1, clock_timestamp(),"
+        " clock_timestamp(), case when %(last)s then clock_timestamp() end,"
+        " case when %(full)s then clock_timestamp() end)"
         " on conflict (tenant_id, feed) do update set"
         " continue_from = coalesce(excluded.continue_from, f.continue_from),"
         " max_modified_on = greatest(f.max_modified_on, excluded.max_modified_on),"
         " complete = f.complete or excluded.complete, rows_seen = f.rows_seen + excluded.rows_seen,"
-        " pages_seen = f.pages_seen + 1, error = null, synced_at = excluded.synced_at",
+        " rows_held = f.rows_held + excluded.rows_held, pages_seen = f.pages_seen + 1, error = null,"
+        " synced_at = excluded.synced_at, tried_at = excluded.tried_at,"
+        " fresh_at = coalesce(excluded.fresh_at, f.fresh_at), full_at = coalesce(excluded.full_at, f.full_at)",
         {
             "tenant": tenant_id,
             "feed": feed,
             "token": token,
             "newest": page.newest,
-            "complete": last,
+            "last": last,
+            "full": last and reading is not None,
             "rows": page.rows,
+            "new": new,
         },
         prepare=True,
     )
+
+
+async def _land(connection: AsyncConnection, feed: str, page: Staged | StagedRows, *, fresh: bool) -> int:
+    """How many of the rows are new. `fresh` says that most likely all are: the first copy is still under way."""
+    if isinstance(page, StagedRows):
+        return await rows.land(connection, page, fresh=fresh)
+    if fresh and await _load(connection, page):
+        return page.rows
+    return await _merge(connection, feed, page)
+
+
+async def _take_note(
+    connection: AsyncConnection, tenant_id: int, feed: str, table: str | None, reading: Reading, *, last: bool
+) -> None:
+    if reading.first:
+        await rows.begin_reading(connection, tenant_id, feed)
+    if reading.lines:
+        await rows.note_read(connection, reading.lines)
+    if last:
+        await rows.end_reading(connection, tenant_id, feed, table)
 
 
 async def _load(connection: AsyncConnection, page: Staged) -> bool:
@@ -93,13 +142,15 @@ async def _load(connection: AsyncConnection, page: Staged) -> bool:
     return True
 
 
-async def _merge(connection: AsyncConnection, feed: str, page: Staged) -> None:
-    """Bring a page in over a staging table, row by row the newer of what is there and what came."""
+async def _merge(connection: AsyncConnection, feed: str, page: Staged) -> int:
+    """Bring a page in over a staging table, row by row the newer of what is there and what came; how many are new."""
     stage = await _staging_table(connection, f"stage_{feed}", page.table)
     await _copy(connection, stage, page.columns, page.lines, page.never_null)
-    await connection.execute(_upsert(feed, page.table, page.columns))
+    cursor = await connection.execute(_upsert(feed, page.table, page.columns))
+    found = await cursor.fetchone()
     if page.owner_kind is not None:
         await _index_phones(connection, feed, page)
+    return int(found[0]) if found else 0
 
 
 async def _staging_table(connection: AsyncConnection, name: str, table: str) -> sql.Identifier:
@@ -128,8 +179,9 @@ async def _copy(
 def _upsert(feed: str, table: str, columns: Sequence[str]) -> sql.Composed:
     keys = _KEYS.get(table, ("tenant_id", "id"))
     return sql.SQL(
-        "insert into {table} as mine ({columns}) select {columns} from {stage}"
+        "with landed as (insert into {table} as mine ({columns}) select {columns} from {stage}"
         " on conflict ({keys}) do update set {changes} where excluded.modified_on >= mine.modified_on"
+        " returning xmax = 0 as new) select count(*) filter (where new) from landed"
     ).format(
         table=sql.Identifier("mirror", table),
         stage=sql.Identifier(f"stage_{feed}"),
@@ -177,8 +229,8 @@ async def _index_phones(connection: AsyncConnection, feed: str, page: Staged) ->
 async def feed_states(connection: AsyncConnection, tenant_id: int) -> dict[str, FeedState]:
     """All feeds that were ever read, by name."""
     cursor = await connection.execute(
-        "select feed, continue_from, max_modified_on, complete, rows_seen, expected_rows, error"
-        " from mirror.feeds where tenant_id = %s",
+        "select feed, continue_from, max_modified_on, complete, rows_seen, expected_rows, error, rows_held, tried_at,"
+        " fresh_at, full_at from mirror.feeds where tenant_id = %s",
         (tenant_id,),
     )
     return {row[0]: FeedState(*row) for row in await cursor.fetchall()}
@@ -200,10 +252,19 @@ async def forget_token(connection: AsyncConnection, tenant_id: int, feed: str) -
     )
 
 
+async def begin_anew(connection: AsyncConnection, tenant_id: int, feeds: Sequence[str]) -> None:
+    """Read these feeds from the beginning with their next turn; what is there stays and gives way to newer rows."""
+    await connection.execute(
+        "update mirror.feeds set continue_from = null, max_modified_on = null, full_at = null"
+        " where tenant_id = %s and feed = any(%s)",
+        (tenant_id, list(feeds)),
+    )
+
+
 async def note_error(connection: AsyncConnection, tenant_id: int, feed: str, sentence: str) -> None:
     """Keep one sentence for people about why the feed does not move."""
     await connection.execute(
-        "insert into mirror.feeds (tenant_id, feed, error) values (%s, %s, %s)"
-        " on conflict (tenant_id, feed) do update set error = excluded.error",
+        "insert into mirror.feeds (tenant_id, feed, error, tried_at) values (%s, %s, %s, clock_timestamp())"
+        " on conflict (tenant_id, feed) do update set error = excluded.error, tried_at = excluded.tried_at",
         (tenant_id, feed, sentence),
     )

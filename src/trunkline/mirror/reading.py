@@ -1,0 +1,179 @@
+"""Reading one resource from where its copy stands: export feeds by token, lists page by page, or the one answer."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any, Protocol, TypeVar
+
+import msgspec
+import structlog
+
+from trunkline.mirror.catalog import Kind, Resource
+from trunkline.mirror.drift import Found
+from trunkline.mirror.landing import Landed, Lander
+from trunkline.mirror.typed import TypedLander
+from trunkline.servicetitan.client import ExportPage, Page, ServiceTitan, decode
+from trunkline.servicetitan.errors import InvalidRequest, UnexpectedAnswer
+from trunkline.store.mirror import FeedState, Reading, Staged
+from trunkline.store.rows import StagedRows
+
+log = structlog.get_logger(__name__)
+T = TypeVar("T")
+
+OVERLAP = timedelta(minutes=5)  # what is asked for by date overlaps: clocks differ
+COMPLETE_EVERY = timedelta(days=1)  # a list tells of what changed, but not of what vanished
+TRIES = 3  # of an answer that is cut off or garbled
+
+Pages = AsyncIterator["Fetched"]
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """One page, ready to be stored; `token` goes on after it, `reading` is its part in a complete reading."""
+
+    staged: Staged | StagedRows
+    token: str | None
+    last: bool
+    reading: Reading | None
+    drift: Found
+
+
+class _Landing(Protocol):
+    def land(self, page: list[msgspec.Raw]) -> Landed: ...
+
+
+class Reader:
+    """Reads the resources of one tenant; `forget` is told that ServiceTitan refused a resource's token."""
+
+    def __init__(self, client: ServiceTitan, region: str, forget: Callable[[str], Awaitable[None]]) -> None:
+        self._client = client
+        self._region = region
+        self._forget = forget
+        self._landers: dict[str, _Landing] = {}
+
+    def pages(self, resource: Resource, state: FeedState) -> Pages:
+        """What is new since `state`; everything where nothing was read yet.
+
+        Raises:
+            ServiceTitanError: as the client's reads.
+        """
+        if resource.kind is Kind.EXPORT:
+            return self._export_pages(resource, state)
+        if resource.kind is Kind.LIST:
+            return self._list_pages(resource, state)
+        return self._plain_answer(resource)
+
+    async def _export_pages(self, resource: Resource, state: FeedState) -> Pages:
+        token = state.continue_from or _since(state)
+        fell_back = False
+        while True:
+            try:
+                page = await _patiently(partial(self._export_page, resource, token))
+            except InvalidRequest:
+                if fell_back or token == _since(state):
+                    raise
+                fell_back = True
+                log.warning("ServiceTitan refused a continuation token; going on by date", feed=resource.name)
+                token = _since(state)
+                await self._forget(resource.name)
+                continue
+            token = page.continue_from or token
+            yield await self._fetched(resource, page.data, page.continue_from, last=not page.has_more)
+            if not page.has_more:
+                return
+
+    async def _export_page(self, resource: Resource, token: str | None) -> ExportPage[msgspec.Raw]:
+        path, query = resource.operation.path, resource.fixed_query
+        return await self._client.export(path, msgspec.Raw, query, continue_from=token, include_recent_changes=True)
+
+    async def _list_pages(self, resource: Resource, state: FeedState) -> Pages:
+        """Lists have no token: what was modified since the newest row, and from time to time everything.
+
+        How new that is counts only once the last page is there, since pages are not ordered by date.
+        """
+        complete = _is_complete_reading_due(resource, state)
+        query: dict[str, Any] = {**resource.fixed_query, "pageSize": resource.page_size}
+        if not complete and (since := _since(state)):
+            query[resource.since] = since
+        if "sort" in resource.parameters:
+            query["sort"] = "+Id"  # else rows change places while we turn the pages
+        newest: str | None = None
+        number = 1
+        while True:
+            try:
+                page = await _patiently(partial(self._list_page, resource, {**query, "page": number}))
+            except InvalidRequest:
+                if query.pop("sort", None) is None:
+                    raise
+                continue  # not every list can be sorted by id
+            fetched = await self._fetched(
+                resource, page.data, None, last=not page.has_more, reading=number == 1 if complete else None
+            )
+            newest = max(filter(None, (newest, fetched.staged.newest)), default=None)
+            staged = msgspec.structs.replace(fetched.staged, newest=newest if fetched.last else None)
+            yield replace(fetched, staged=staged)
+            if fetched.last:
+                return
+            number += 1
+
+    async def _list_page(self, resource: Resource, query: dict[str, Any]) -> Page[msgspec.Raw]:
+        return await self._client.get(resource.operation.path, Page[msgspec.Raw], query, bulk=True)
+
+    async def _plain_answer(self, resource: Resource) -> Pages:
+        path, query = resource.operation.path, resource.fixed_query
+        answer = await _patiently(lambda: self._client.get(path, msgspec.Raw, query, bulk=True))
+        yield await self._fetched(resource, _rows_of(answer), None, last=True, reading=True)
+
+    async def _fetched(
+        self, resource: Resource, page: list[msgspec.Raw], token: str | None, *, last: bool, reading: bool | None = None
+    ) -> Fetched:
+        """Prepare a page; `reading` says whether it is the first of a complete reading, if it is of one."""
+        landed = await asyncio.to_thread(self._lander(resource).land, page)
+        read = None if reading is None else Reading(first=reading, lines=landed.read)
+        return Fetched(landed.staged, token, last, read, landed.drift)
+
+    def _lander(self, resource: Resource) -> _Landing:
+        if resource.name not in self._landers:
+            tenant_id = self._client.tenant_id
+            self._landers[resource.name] = (
+                Lander(resource, tenant_id)
+                if resource.feed is None
+                else TypedLander(resource, resource.feed, tenant_id, self._region)
+            )
+        return self._landers[resource.name]
+
+
+async def _patiently(ask: Callable[[], Awaitable[T]]) -> T:
+    """Ask again where the answer is cut off or garbled: the next is most likely whole."""
+    for _ in range(TRIES - 1):
+        try:
+            return await ask()
+        except UnexpectedAnswer as error:
+            log.info("an answer could not be read; asking again", reason=str(error))
+    return await ask()
+
+
+def _rows_of(answer: msgspec.Raw) -> list[msgspec.Raw]:
+    """The rows in an answer: a list, a list under `data`, or the answer itself."""
+    text = bytes(answer)
+    if text.lstrip()[:1] == b"[":
+        return decode(text, list[msgspec.Raw])
+    data = decode(text, dict[str, msgspec.Raw]).get("data")
+    if data is not None and bytes(data).lstrip()[:1] == b"[":
+        return decode(bytes(data), list[msgspec.Raw])
+    return [answer]
+
+
+def _is_complete_reading_due(resource: Resource, state: FeedState) -> bool:
+    if not resource.incremental or _since(state) is None or state.full_at is None:
+        return True
+    return datetime.now(UTC) - state.full_at >= COMPLETE_EVERY
+
+
+def _since(state: FeedState) -> str | None:
+    """Where to begin without a token; from the very beginning until everything was read once."""
+    if not state.complete or state.max_modified_on is None:
+        return None
+    return f"{state.max_modified_on - OVERLAP:%Y-%m-%dT%H:%M:%SZ}"
