@@ -26,6 +26,8 @@ from trunkline.calls.tracker import Tracker
 from trunkline.domain.logging_plan import plan
 from trunkline.logbook.notes import ServiceTitanNotes
 from trunkline.logbook.service import Logbook
+from trunkline.mirror.catalog import TYPED
+from trunkline.mirror.health import health
 from trunkline.mirror.sync import MirrorSync
 from trunkline.phone_systems.base import LinkState, StreamAdapter, WebhookAdapter
 from trunkline.phone_systems.registry import adapter
@@ -144,6 +146,7 @@ async def running(settings: Settings, postgres: EmbeddedPostgres | None = None) 
             feed=feed,
             tenants=[TenantInfo(t.id, t.name, t.timezone, t.links_base, t.region) for t in settings.tenants],
             progress=partial(_progress, database),
+            health=partial(health, database, round_s=settings.mirror_interval_s),
             hooks={
                 account.name: Hook(account.adapter, partial(desk.receive, account, patient=False))
                 for account in accounts
@@ -183,8 +186,10 @@ def _listen(host: str, port: int) -> Iterator[socket.socket]:
 
 
 async def _progress(database: Database, tenant_id: int) -> list[mirror_rows.FeedState]:
+    """How far that has come which a ringing phone needs; the health page tells of all else."""
     async with database.connection() as connection:
-        return list((await mirror_rows.feed_states(connection, tenant_id)).values())
+        states = await mirror_rows.feed_states(connection, tenant_id)
+    return [states[resource.name] for resource in TYPED if resource.name in states]
 
 
 async def _follow(account: PhoneAccount, stream: StreamAdapter, desk: CallDesk, sweeper: Sweeper) -> None:

@@ -109,6 +109,7 @@ async def office(database: Database) -> AsyncIterator[Office]:
         feed=LiveFeed(database),
         tenants=[],
         progress=_no_progress,
+        health=_no_progress,
         hooks={
             ACCOUNT: Hook(
                 cast("WebhookAdapter", opened.account.adapter),

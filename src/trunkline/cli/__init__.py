@@ -12,6 +12,7 @@ _COMMANDS = {
     "demo": "trunkline.cli.demo",
     "lookup": "trunkline.cli.lookup",
     "sync": "trunkline.cli.sync",
+    "export": "trunkline.cli.export",
     "st": "trunkline.cli.st",
     "sandbox": "trunkline.cli.sandbox",
 }

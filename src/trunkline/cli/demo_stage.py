@@ -18,6 +18,7 @@ from trunkline.app import Service, running
 from trunkline.calls.views import CallView
 from trunkline.domain.caller import MatchKind
 from trunkline.domain.logging_plan import marker
+from trunkline.mirror.catalog import TYPED
 from trunkline.sandbox.asterisk import SCENARIOS, AmiServer, PlayedCall, play
 from trunkline.settings import load
 from trunkline.store import mirror as mirror_rows
@@ -214,12 +215,11 @@ async def _sandbox(customers: int) -> AsyncIterator[str]:
 
 
 async def _mirrored(service: Service, on_progress: OnProgress) -> None:
-    feeds = service.syncs[TENANT_ID].feed_names
     while True:
         async with service.database.connection() as connection:
             states = await mirror_rows.feed_states(connection, TENANT_ID)
-        complete = sum(state.complete for state in states.values())
-        on_progress("feeds", complete, len(feeds))
-        if complete == len(feeds):
+        complete = sum(one.name in states and states[one.name].complete for one in TYPED)
+        on_progress("feeds", complete, len(TYPED))
+        if complete == len(TYPED):
             return
         await asyncio.sleep(0.1)

@@ -69,7 +69,7 @@ class MirrorSync:
         """The names of all resources, in the order in which they are read."""
         return tuple(resource.name for resource in self.resources)
 
-    async def run(self, round_s: float) -> None:
+    async def run(self, round_s: float, on_progress: OnProgress = _tell_nobody) -> None:
         """Sync for ever: every `round_s` seconds what is due then and not being read already."""
         async with asyncio.TaskGroup() as group:
             busy: dict[str, asyncio.Task[None]] = {}
@@ -79,7 +79,7 @@ class MirrorSync:
                 self._halted = None
                 for resource in await self._due(round_s):
                     if resource.name not in busy:
-                        busy[resource.name] = group.create_task(self._sync(resource, _tell_nobody))
+                        busy[resource.name] = group.create_task(self._sync(resource, on_progress))
                 await asyncio.sleep(round_s)
 
     async def sync_once(self, on_progress: OnProgress = _tell_nobody) -> dict[str, str]:

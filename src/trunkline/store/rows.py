@@ -158,3 +158,13 @@ async def note_drift(
             " last_seen = excluded.last_seen, times = d.times + excluded.times",
             [(tenant_id, resource, *difference, times) for difference, times in sorted(found.items())],
         )
+
+
+async def drift_of(connection: AsyncConnection, tenant_id: int) -> list[DriftRow]:
+    """All that differed up to now, the latest first."""
+    cursor = await connection.execute(
+        "select resource, field, kind, detail, first_seen, last_seen, times from mirror.drift where tenant_id = %s"
+        " order by last_seen desc, resource, field, kind, detail",
+        (tenant_id,),
+    )
+    return [DriftRow(*row) for row in await cursor.fetchall()]

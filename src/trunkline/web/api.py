@@ -1,5 +1,6 @@
 """The same facts without a browser: JSON, described by OpenAPI."""
 
+from collections import Counter
 from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -13,6 +14,7 @@ from litestar.response.base import ASGIResponse
 
 from trunkline.calls.views import CallView
 from trunkline.domain.caller import CallerCard
+from trunkline.mirror.health import ResourceHealth
 from trunkline.web.office import Office, TheOffice
 
 Tenant = Annotated[
@@ -43,6 +45,16 @@ class CallPage(msgspec.Struct, frozen=True):
 
     calls: list[CallView]
     next: int | None = None
+
+
+class HealthReport(msgspec.Struct, frozen=True):
+    """How fresh the mirror is: how many resources are in each state, and every resource."""
+
+    fresh: int
+    late: int
+    failing: int
+    waiting: int
+    resources: list[ResourceHealth]
 
 
 class Pong(msgspec.Struct, frozen=True):
@@ -89,6 +101,16 @@ class Api(Controller):
         info = office.tenant(tenant, guess=False)
         found = await office.desk.recent(info.tenant_id, limit=limit, before_id=before)
         return CallPage(list(found), found[-1].id if len(found) == limit else None)
+
+    @get("/health", summary="How fresh the copy of ServiceTitan's data is", responses=_problems(400, 401, 404, 503))
+    async def health(self, office: TheOffice, tenant: Tenant = None) -> HealthReport:
+        """Each resource with its rows, its age against its cadence, what is wrong, and what differs from the contract.
+
+        Times are UTC, ages and cadences seconds.
+        """
+        found = await office.health(office.tenant(tenant, guess=False).tenant_id)
+        count = Counter(one.state for one in found)
+        return HealthReport(count["fresh"], count["late"], count["failing"], count["waiting"], list(found))
 
     @get("/ping", summary="Is the service there")
     async def ping(self) -> Pong:

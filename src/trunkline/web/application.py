@@ -19,7 +19,7 @@ from trunkline.web.guard import Gate, Guard, Keeper, add_security_headers
 from trunkline.web.hooks import hook
 from trunkline.web.office import Office
 from trunkline.web.pages import Pages, healthz
-from trunkline.web.ports import Desk, Feed, Hook, Progress, TenantInfo
+from trunkline.web.ports import Desk, Feed, Health, Hook, Progress, TenantInfo
 from trunkline.web.problems import HANDLERS
 from trunkline.web.rendering import STATIC, engine, environment
 
@@ -32,6 +32,7 @@ def create_web(
     feed: Feed,
     tenants: Sequence[TenantInfo],
     progress: Progress,
+    health: Health,
     hooks: Mapping[str, Hook],
     access_token: str | None = None,
     allowed_hosts: Sequence[str] = (),
@@ -46,6 +47,7 @@ def create_web(
         tenants={tenant.tenant_id: tenant for tenant in tenants},
         boards={tenant.tenant_id: BoardStream(desk, feed, tenant, templates) for tenant in tenants},
         progress=progress,
+        health=health,
         hooks=hooks,
         keeper=keeper,
     )

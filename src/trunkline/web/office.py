@@ -8,7 +8,7 @@ from litestar.exceptions import NotFoundException, ValidationException
 
 from trunkline.web.board import BoardStream
 from trunkline.web.guard import Keeper
-from trunkline.web.ports import Desk, Hook, Progress, TenantInfo
+from trunkline.web.ports import Desk, Health, Hook, Progress, TenantInfo
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,7 @@ class Office:
     tenants: Mapping[int, TenantInfo]
     boards: Mapping[int, BoardStream]
     progress: Progress
+    health: Health
     hooks: Mapping[str, Hook]
     keeper: Keeper | None
 

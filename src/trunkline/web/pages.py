@@ -1,6 +1,7 @@
 """The pages people look at."""
 
 import time
+from collections import Counter
 from typing import Annotated, Any
 
 from litestar import Controller, HttpMethod, Request, get, post, route
@@ -23,7 +24,7 @@ CallId = Annotated[int, PathParameter(ge=1, le=2**63 - 1)]
 
 
 class Pages(Controller):
-    """Board, list of calls, one call, lookup, sign-in."""
+    """Board, list of calls, one call, lookup, health, sign-in."""
 
     include_in_schema = False
 
@@ -79,6 +80,16 @@ class Pages(Controller):
             problem = str(error)
         name = "_found.html" if "hx-request" in request.headers else "lookup.html"
         return page(name, info, {"here": "Lookup", "card": card, "problem": problem})
+
+    @get("/health")
+    async def health(self, office: TheOffice, tenant: Tenant = None) -> Template:
+        """How fresh the copy of ServiceTitan's data is."""
+        info = office.tenant(tenant)
+        found = await office.health(info.tenant_id)
+        count = Counter(one.state for one in found)
+        states = [(state, count[state]) for state in ("failing", "late", "waiting", "fresh")]
+        differing = [one for one in found if one.drift]
+        return page("health.html", info, {"here": "Health", "found": found, "states": states, "differing": differing})
 
     @get("/sign-in")
     async def sign_in(self, next: FromQuery[str] = "/") -> Template:  # noqa: A002 - the query parameter's name

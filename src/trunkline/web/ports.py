@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from trunkline.calls.feed import Resync
 from trunkline.calls.views import CallDetail, CallView, ConnectionView
 from trunkline.domain.caller import CallerCard
+from trunkline.mirror.health import ResourceHealth
 from trunkline.phone_systems.base import RawMessage, WebhookAdapter
 
 
@@ -79,6 +80,7 @@ class FeedProgress(Protocol):
 
 
 Progress = Callable[[int], Awaitable[Sequence[FeedProgress]]]
+Health = Callable[[int], Awaitable[Sequence[ResourceHealth]]]
 
 
 @dataclass(frozen=True)

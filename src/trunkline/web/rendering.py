@@ -40,6 +40,9 @@ _WORDS = (
     words.money,
     words.since,
     words.initials,
+    words.span,
+    words.difference,
+    words.resource_name,
 )
 
 

@@ -11,6 +11,7 @@ from trunkline.domain import phone
 from trunkline.domain.call import Call, CallState, Outcome
 from trunkline.domain.caller import Appointment, CallerCard, Match, MatchKind, ReasonCode, StaffKind
 from trunkline.domain.events import Direction, Party, PartyKind
+from trunkline.mirror.health import DriftNote
 from trunkline.web.ports import FeedProgress
 
 _STATES = {
@@ -239,3 +240,35 @@ def progress(feeds: Sequence[FeedProgress]) -> int:
     done = sum(feed.rows_seen for feed in feeds)
     expected = sum(max(feed.rows_seen, 0 if feed.complete else feed.expected_rows or 0) for feed in feeds)
     return min(99, 100 * done // max(1, expected))
+
+
+_SPANS = ((86400, "day"), (3600, "hour"), (60, "minute"))
+
+
+def span(seconds: float) -> str:
+    """A time span in its largest unit, as people say it: "3 minutes"."""
+    for length, unit in _SPANS:
+        if seconds >= length:
+            count = int(seconds // length)
+            return f"{count} {unit}{'' if count == 1 else 's'}"
+    return f"{int(seconds)} seconds"
+
+
+_DIFFERENCES = {
+    "field": "a new field",
+    "missing": "is missing",
+    "null": "is null",
+    "type": "has another type",
+    "word": "has a new word",
+    "key": "is missing, so the row was left out",
+}
+
+
+def difference(one: DriftNote) -> str:
+    """How a field differs from the contract, as a phrase."""
+    return f"{_DIFFERENCES[one.kind]}{f': {one.detail}' if one.detail else ''}"
+
+
+def resource_name(name: str) -> str:
+    """A resource's name, as people write it."""
+    return name.replace("_", " ")
