@@ -24,6 +24,7 @@ from trunkline.calls.intake import Inbox
 from trunkline.calls.sweeper import Sweeper
 from trunkline.calls.tracker import Tracker
 from trunkline.domain.logging_plan import plan
+from trunkline.features import look_at_scopes, scope_report
 from trunkline.logbook.notes import ServiceTitanNotes
 from trunkline.logbook.service import Logbook
 from trunkline.mirror.catalog import TYPED
@@ -32,6 +33,8 @@ from trunkline.mirror.sync import MirrorSync
 from trunkline.phone_systems.base import LinkState, StreamAdapter, WebhookAdapter
 from trunkline.phone_systems.registry import adapter
 from trunkline.resources import Refusal, behind, client_for, mirror_lock, opened
+from trunkline.servicetitan.client import ServiceTitan
+from trunkline.servicetitan.errors import ServiceTitanError
 from trunkline.settings import Settings
 from trunkline.store import mirror as mirror_rows
 from trunkline.store.database import Database, DatabaseUnavailable
@@ -132,6 +135,8 @@ async def running(settings: Settings, postgres: EmbeddedPostgres | None = None) 
         regions = {tenant.id: tenant.region for tenant in settings.tenants}
         sweeper = Sweeper(database, tracker, {(a.tenant_id, a.name): a for a in accounts}, regions, logbook.start_soon)
         background.keep("housekeeping", partial(_keep_house, sweeper, logbook))
+        for tenant_id, client in clients.items():
+            background.keep(f"scopes {tenant_id}", partial(_watch_scopes, client, database, settings.mirror_interval_s))
         for tenant_id, sync in syncs.items():
             held = mirror_lock(database, tenant_id)
             background.keep(f"mirror {tenant_id}", partial(_alone, held, partial(sync.run, settings.mirror_interval_s)))
@@ -146,6 +151,7 @@ async def running(settings: Settings, postgres: EmbeddedPostgres | None = None) 
             feed=feed,
             tenants=[TenantInfo(t.id, t.name, t.timezone, t.links_base, t.region) for t in settings.tenants],
             progress=partial(_progress, database),
+            scopes=partial(scope_report, database),
             health=partial(health, database, round_s=settings.mirror_interval_s),
             hooks={
                 account.name: Hook(account.adapter, partial(desk.receive, account, patient=False))
@@ -221,6 +227,14 @@ async def _keep_alive(postgres: EmbeddedPostgres) -> None:
             if not down:
                 log.warning("the embedded PostgreSQL does not start; trying again", reason=type(error).__name__)
             down = True
+
+
+async def _watch_scopes(client: ServiceTitan, database: Database, pause_s: float) -> None:
+    """A new version of the app shows in the next token."""
+    while True:
+        with contextlib.suppress(ServiceTitanError, DatabaseUnavailable):  # the mirror says what is wrong
+            await look_at_scopes(client, database)
+        await asyncio.sleep(pause_s)
 
 
 async def _keep_house(sweeper: Sweeper, logbook: Logbook) -> None:

@@ -180,3 +180,13 @@ async def test_a_value_that_cannot_be_stored_is_told_and_stops_no_other_feed(dat
         assert {name: (await it.feeds())[name].error for name in problems} == problems
         assert all("cannot be stored" in problem and problem.endswith(".") for problem in problems.values())
         assert await it.value("select count(*) from mirror.customers") == 60  # the page before stands
+
+
+async def test_what_the_token_does_not_grant_is_not_asked_for(database: Database) -> None:
+    async with shop(database) as it:
+        it.allow(*(scope for scope in SCOPES if scope != "tn.jpm.jobs:r"))
+        it.listen()
+        problems = await it.sync.sync_once()
+        assert problems == {"jobs": "Off: it needs the scope Jobs (View), which this tenant has not approved."}
+        assert it.asked("jobs") == []
+        assert it.asked("appointments") == [None]

@@ -13,6 +13,7 @@ _COMMANDS = {
     "lookup": "trunkline.cli.lookup",
     "sync": "trunkline.cli.sync",
     "export": "trunkline.cli.export",
+    "scopes": "trunkline.cli.scopes",
     "st": "trunkline.cli.st",
     "sandbox": "trunkline.cli.sandbox",
 }

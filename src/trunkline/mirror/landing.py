@@ -14,7 +14,7 @@ import msgspec
 
 from trunkline.mirror.catalog import PRIVATE, Resource
 from trunkline.mirror.drift import Contract, Found
-from trunkline.servicetitan.client import decode
+from trunkline.servicetitan.answers import decode
 from trunkline.store.mirror import Staged
 from trunkline.store.rows import Difference, StagedRows
 

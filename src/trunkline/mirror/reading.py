@@ -14,7 +14,8 @@ from trunkline.mirror.catalog import Kind, Resource
 from trunkline.mirror.drift import Found
 from trunkline.mirror.landing import Landed, Lander
 from trunkline.mirror.typed import TypedLander
-from trunkline.servicetitan.client import ExportPage, Page, ServiceTitan, decode
+from trunkline.servicetitan.answers import decode
+from trunkline.servicetitan.client import ExportPage, Page, ServiceTitan
 from trunkline.servicetitan.errors import InvalidRequest, UnexpectedAnswer
 from trunkline.store.mirror import FeedState, Reading, Staged
 from trunkline.store.rows import StagedRows

@@ -18,8 +18,16 @@ from trunkline.faultpoints import fault_point
 from trunkline.mirror.catalog import RESOURCES, Cadence, Resource
 from trunkline.mirror.reading import Fetched, Pages, Reader
 from trunkline.servicetitan.client import Page, ServiceTitan
-from trunkline.servicetitan.errors import AppKeyRefused, BadCredentials, RetryLater, ServiceTitanError, Unreachable
+from trunkline.servicetitan.errors import (
+    AppKeyRefused,
+    BadCredentials,
+    RetryLater,
+    ScopeMissing,
+    ServiceTitanError,
+    Unreachable,
+)
 from trunkline.servicetitan.models import Row
+from trunkline.servicetitan.scopes import lacking
 from trunkline.store import mirror as tables
 from trunkline.store.database import Database, DatabaseUnavailable
 
@@ -123,6 +131,7 @@ class MirrorSync:
             try:
                 if self._halted is not None:
                     raise self._halted
+                await self._require_scope(resource)
                 await self._read(resource, on_progress)
             except DatabaseUnavailable as error:
                 self._soon.add(resource.name)
@@ -138,6 +147,12 @@ class MirrorSync:
                         await tables.note_error(connection, self._client.tenant_id, resource.name, str(error))
             else:
                 self._problems.pop(resource.name, None)
+
+    async def _require_scope(self, resource: Resource) -> None:
+        """Ask for nothing that the token is known not to grant: it would be refused, again and again."""
+        off = lacking(resource.operation, await self._client.granted())
+        if off is not None:
+            raise ScopeMissing(off, scope=resource.operation.scope, right=resource.operation.right)
 
     async def _read(self, resource: Resource, on_progress: OnProgress) -> None:
         async with self._database.connection() as connection:

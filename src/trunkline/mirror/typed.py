@@ -11,7 +11,7 @@ from trunkline.mirror.catalog import Resource
 from trunkline.mirror.drift import Contract
 from trunkline.mirror.feeds import EPOCH, Feed
 from trunkline.mirror.landing import Landed
-from trunkline.servicetitan.client import decode
+from trunkline.servicetitan.answers import decode
 from trunkline.servicetitan.models import Row
 from trunkline.store.mirror import Staged
 from trunkline.store.rows import Difference

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import msgspec
+
 from trunkline.contract.codes import codes, granting, is_certain
 from trunkline.contract.operations import Operation, View, scopes
 from trunkline.servicetitan.catalog import find
@@ -46,6 +48,25 @@ class Feature:
         return tuple(sorted(found))
 
 
+class FeatureScopes(msgspec.Struct, frozen=True):
+    """One feature; needs are like ``Customers (View)``, `off` is one sentence about what is missing."""
+
+    name: str
+    needs: list[str]
+    missing: list[str]
+    off: str | None
+
+
+class ScopeSummary(msgspec.Struct, frozen=True):
+    """A :class:`ScopeReport` in words. `needed` is in the order in which to choose, least privilege first; `unused` is
+    granted and needed by nothing, `unknown` are granted codes that stand for nothing this app is registered for."""
+
+    features: list[FeatureScopes]
+    needed: list[str]
+    unused: list[str]
+    unknown: list[str]
+
+
 @dataclass(frozen=True)
 class ScopeReport:
     """Features against what is granted; `granted` is empty where the token does not say."""
@@ -81,6 +102,18 @@ class ScopeReport:
         """Granted codes that stand for nothing this app is registered for."""
         known = {code for right in _RIGHTS for scope in scopes() for code in Need(scope.name, right).codes}
         return tuple(sorted(self.granted - known))
+
+    def summary(self) -> ScopeSummary:
+        """All of it in words."""
+        features = [
+            FeatureScopes(one.name, _words(one.needs), _words(self.missing(one)), self.off(one))
+            for one in self.features
+        ]
+        return ScopeSummary(features, _words(self.needed), _words(self.unused), list(self.unknown))
+
+
+def _words(needs: Iterable[Need]) -> list[str]:
+    return [str(need) for need in needs]
 
 
 def listed(needs: Sequence[Need]) -> str:

@@ -15,6 +15,7 @@ from litestar.response.base import ASGIResponse
 from trunkline.calls.views import CallView
 from trunkline.domain.caller import CallerCard
 from trunkline.mirror.health import ResourceHealth
+from trunkline.servicetitan.scopes import ScopeSummary
 from trunkline.web.office import Office, TheOffice
 
 Tenant = Annotated[
@@ -111,6 +112,12 @@ class Api(Controller):
         found = await office.health(office.tenant(tenant, guess=False).tenant_id)
         count = Counter(one.state for one in found)
         return HealthReport(count["fresh"], count["late"], count["failing"], count["waiting"], list(found))
+
+    @get("/scopes", summary="Scopes that are needed and granted", responses=_problems(400, 401, 404, 503))
+    async def scopes(self, office: TheOffice, tenant: Tenant = None) -> ScopeSummary:
+        """What each feature needs of ServiceTitan's scopes, what of it is missing, and what is granted for nothing."""
+        report, _ = await office.scopes(office.tenant(tenant, guess=False).tenant_id)
+        return report.summary()
 
     @get("/ping", summary="Is the service there")
     async def ping(self) -> Pong:

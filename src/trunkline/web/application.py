@@ -19,7 +19,7 @@ from trunkline.web.guard import Gate, Guard, Keeper, add_security_headers
 from trunkline.web.hooks import hook
 from trunkline.web.office import Office
 from trunkline.web.pages import Pages, healthz
-from trunkline.web.ports import Desk, Feed, Health, Hook, Progress, TenantInfo
+from trunkline.web.ports import Desk, Feed, Health, Hook, Progress, Scopes, TenantInfo
 from trunkline.web.problems import HANDLERS
 from trunkline.web.rendering import STATIC, engine, environment
 
@@ -33,6 +33,7 @@ def create_web(
     tenants: Sequence[TenantInfo],
     progress: Progress,
     health: Health,
+    scopes: Scopes,
     hooks: Mapping[str, Hook],
     access_token: str | None = None,
     allowed_hosts: Sequence[str] = (),
@@ -48,6 +49,7 @@ def create_web(
         boards={tenant.tenant_id: BoardStream(desk, feed, tenant, templates) for tenant in tenants},
         progress=progress,
         health=health,
+        scopes=scopes,
         hooks=hooks,
         keeper=keeper,
     )

@@ -8,7 +8,7 @@ from litestar.exceptions import NotFoundException, ValidationException
 
 from trunkline.web.board import BoardStream
 from trunkline.web.guard import Keeper
-from trunkline.web.ports import Desk, Health, Hook, Progress, TenantInfo
+from trunkline.web.ports import Desk, Health, Hook, Progress, Scopes, TenantInfo
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,7 @@ class Office:
     boards: Mapping[int, BoardStream]
     progress: Progress
     health: Health
+    scopes: Scopes
     hooks: Mapping[str, Hook]
     keeper: Keeper | None
 

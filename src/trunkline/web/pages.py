@@ -24,7 +24,7 @@ CallId = Annotated[int, PathParameter(ge=1, le=2**63 - 1)]
 
 
 class Pages(Controller):
-    """Board, list of calls, one call, lookup, health, sign-in."""
+    """Board, list of calls, one call, lookup, health, scopes, sign-in."""
 
     include_in_schema = False
 
@@ -90,6 +90,13 @@ class Pages(Controller):
         states = [(state, count[state]) for state in ("failing", "late", "waiting", "fresh")]
         differing = [one for one in found if one.drift]
         return page("health.html", info, {"here": "Health", "found": found, "states": states, "differing": differing})
+
+    @get("/scopes")
+    async def scopes(self, office: TheOffice, tenant: Tenant = None) -> Template:
+        """What the features need of ServiceTitan's scopes, and what this company has approved."""
+        info = office.tenant(tenant)
+        report, known = await office.scopes(info.tenant_id)
+        return page("scopes.html", info, {"here": "Health", "summary": report.summary(), "known": known})
 
     @get("/sign-in")
     async def sign_in(self, next: FromQuery[str] = "/") -> Template:  # noqa: A002 - the query parameter's name

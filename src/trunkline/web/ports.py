@@ -12,6 +12,8 @@ from trunkline.calls.views import CallDetail, CallView, ConnectionView
 from trunkline.domain.caller import CallerCard
 from trunkline.mirror.health import ResourceHealth
 from trunkline.phone_systems.base import RawMessage, WebhookAdapter
+from trunkline.servicetitan.scopes import ScopeReport
+from trunkline.store.scopes import GrantedScopes
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,7 @@ class FeedProgress(Protocol):
 
 Progress = Callable[[int], Awaitable[Sequence[FeedProgress]]]
 Health = Callable[[int], Awaitable[Sequence[ResourceHealth]]]
+Scopes = Callable[[int], Awaitable[tuple[ScopeReport, GrantedScopes | None]]]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,43 @@
+"""What Trunkline does with ServiceTitan, and what that needs of the tenant's scopes."""
+
+import structlog
+
+from trunkline.mirror.catalog import RESOURCES
+from trunkline.servicetitan.client import ServiceTitan
+from trunkline.servicetitan.scopes import Feature, ScopeReport, changed
+from trunkline.store.database import Database
+from trunkline.store.scopes import GrantedScopes, granted_scopes, note_granted
+
+log = structlog.get_logger(__name__)
+
+FEATURES = (
+    Feature("Who is calling", tuple(one.operation_name for one in RESOURCES if one.feed is not None)),
+    Feature(
+        "Calls in ServiceTitan",
+        ("crm.customers.create_note", "crm.customers.get_notes", "jpm.jobs.create_note", "jpm.jobs.get_notes"),
+    ),
+    Feature("All data for SQL", tuple(one.operation_name for one in RESOURCES if one.feed is None)),
+)
+
+
+async def look_at_scopes(client: ServiceTitan, database: Database) -> None:
+    """Notice what the tenant's present token grants, and tell once what changed since the one before.
+
+    Raises:
+        BadCredentials, RetryLater: there is no token.
+        DatabaseUnavailable: it cannot be kept.
+    """
+    granted = await client.granted()
+    async with database.transaction() as connection:
+        known = await granted_scopes(connection, client.tenant_id)
+        change = changed(known.codes, granted) if known else None
+        await note_granted(connection, client.tenant_id, granted, change)
+    if change is not None:
+        log.warning("the scopes of a tenant have changed", tenant=client.tenant_id, change=change)
+
+
+async def scope_report(database: Database, tenant_id: int) -> tuple[ScopeReport, GrantedScopes | None]:
+    """All features against what the tenant's token granted when it was last looked at."""
+    async with database.connection() as connection:
+        known = await granted_scopes(connection, tenant_id)
+    return ScopeReport(FEATURES, frozenset(known.codes if known else ())), known
