@@ -42,7 +42,7 @@ lock: .venv/.dev ## Resolve the lock files anew
 web: src/trunkline/web/static/vendor/.done ## Fetch the pinned browser libraries
 
 clean: ## Remove what was installed and built
-	rm -rf .venv node_modules src/trunkline/web/static/vendor
+	rm -rf .venv .venv-tap node_modules src/trunkline/web/static/vendor
 
 .venv/bin/python:
 	@tools/make-venv $(PYTHON)

@@ -5,7 +5,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from bench import logged, lookup, pop, report, stand, start, sync
+from bench import logged, lookup, machine, pop, report, stand, start, sync, tap
 from bench.report import Figure, under
 from trunkline.sandbox.asterisk import AmiServer
 from trunkline.store.embedded import EmbeddedPostgres
@@ -52,14 +52,15 @@ def _with_service(folder: Path, sandbox_url: str, ami: AmiServer, loop: asyncio.
     return figures
 
 
-_PARTS = {"sandbox": start.measure, "sync": sync.measure, "service": _service}
+_PARTS = {"sandbox": start.measure, "sync": sync.measure, "tap": tap.measure, "service": _service}
 
 
 def main() -> int:
     """Exit status 1 where a bar does not hold."""
     chosen = sys.argv[1:] or list(_PARTS)
     try:
-        figures = [figure for name in chosen for figure in _PARTS[name]()]
+        figures = machine.measure()
+        figures += [figure for name in chosen for figure in _PARTS[name]()]
     finally:
         shutil.rmtree(stand.FOLDER, ignore_errors=True)
     return 0 if report.write(figures, keep=chosen == list(_PARTS)) else 1

@@ -18,19 +18,22 @@ FOLDER = Path(__file__).parent
 class Figure:
     """One measurement beside the limit or peer it is judged by.
 
-    `ratio` is figure / limit; `bar` says what the ratio must be, as ``"<= 1"`` or ``">= 0.6"``.
+    `ratio` is figure / limit; `bar` says what the ratio must be, as ``"<= 1"`` or ``">= 0.6"``. What could not be
+    measured has no figure; what is there only to read the others by has no ratio and no bar.
     """
 
     name: str
-    figure: float
+    figure: float | None
     unit: str
     limit: str
-    ratio: float
+    ratio: float | None
     bar: str
 
     @property
-    def holds(self) -> bool:
-        """Whether the ratio keeps to the bar."""
+    def holds(self) -> bool | None:
+        """Whether the ratio keeps to the bar; `None` where there is none to judge."""
+        if self.ratio is None:
+            return None
         comparison, bound = self.bar.split()
         return self.ratio <= float(bound) if comparison == "<=" else self.ratio >= float(bound)
 
@@ -45,8 +48,18 @@ def at_least(name: str, figure: float, unit: str, peer: str, *, ratio: float, ba
     return Figure(name, figure, unit, peer, ratio, f">= {bar:g}")
 
 
+def not_measured(name: str, unit: str, *, bar: float) -> Figure:
+    """A figure whose peer is not there, so that its bar neither holds nor fails."""
+    return Figure(name, None, unit, "the peer is missing", None, f">= {bar:g}")
+
+
+def context(name: str, figure: float, unit: str) -> Figure:
+    """A figure to read the others by."""
+    return Figure(name, figure, unit, "", None, "")
+
+
 def write(figures: Iterable[Figure], *, keep: bool) -> bool:
-    """Print the figures, and keep them; true where every bar holds."""
+    """Print the figures, and keep them; false where a bar does not hold."""
     figures = list(figures)
     if keep:
         rows = [{**asdict(figure), "holds": figure.holds} for figure in figures]
@@ -54,13 +67,15 @@ def write(figures: Iterable[Figure], *, keep: bool) -> bool:
         (FOLDER / "RESULTS.md").write_text(_markdown(figures))
     table = Table("name", "figure", "limit or peer", "ratio", "bar", "holds")
     for figure in figures:
-        table.add_row(*_cells(figure), "yes" if figure.holds else "[bold red]no[/]")
+        table.add_row(*_cells(figure), style="bold red" if figure.holds is False else None)
     Console(width=150).print(table)
-    return all(figure.holds for figure in figures)
+    return not any(figure.holds is False for figure in figures)
 
 
-def _cells(figure: Figure) -> tuple[str, str, str, str, str]:
-    return (figure.name, f"{figure.figure:,.4g} {figure.unit}", figure.limit, f"{figure.ratio:.2f}", figure.bar)
+def _cells(figure: Figure) -> tuple[str, ...]:
+    measured = "not measured" if figure.figure is None else f"{figure.figure:,.4g} {figure.unit}"
+    ratio = "" if figure.ratio is None else f"{figure.ratio:.2f}"
+    return (figure.name, measured, figure.limit, ratio, figure.bar, {True: "yes", False: "no", None: ""}[figure.holds])
 
 
 def _markdown(figures: list[Figure]) -> str:
@@ -71,9 +86,10 @@ def _markdown(figures: list[Figure]) -> str:
         f"Measured {datetime.now(UTC):%Y-%m-%d} by `make bench` on {psutil.cpu_count()} cores and {memory:.0f} GiB,",
         f"{platform.system()}, Python {platform.python_version()}, with everything - sandbox, PostgreSQL, application",
         "and the measuring client - on the same cores. Machines differ; the ratios are what counts.",
+        "[README.md](README.md) says how.",
         "",
         "| name | figure | limit or peer | ratio | bar | holds |",
         "|---|---|---|---|---|---|",
     ]
-    lines.extend("| " + " | ".join([*_cells(figure), "yes" if figure.holds else "**no**"]) + " |" for figure in figures)
+    lines.extend(f"| {' | '.join(_cells(figure))} |" for figure in figures)
     return "\n".join(lines) + "\n"

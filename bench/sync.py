@@ -3,6 +3,9 @@
 import asyncio
 import json
 import time
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 import httpx
 import uvloop
@@ -22,6 +25,23 @@ QUIET_S = 1.5  # lets the limit of requests per second forget the run before
 _CREDENTIALS = Credentials("cid.example", "cs1.example-secret", "ak1.example")
 
 
+@dataclass(frozen=True)
+class Reading:
+    """How many rows of each feed came in how many seconds."""
+
+    rows: Counter[str]
+    seconds: float
+
+    @property
+    def per_second(self) -> float:
+        """Rows per second, of all feeds."""
+        return self.rows.total() / self.seconds
+
+    def rows_of(self, feeds: Iterable[str]) -> int:
+        """The rows of these feeds."""
+        return sum(self.rows[feed] for feed in feeds)
+
+
 def measure() -> list[Figure]:
     """Rows per second of the sync and of the bare loop, when the sandbox makes pages and when it has them ready."""
     postgres = EmbeddedPostgres(fresh("sync") / "postgres")
@@ -30,13 +50,13 @@ def measure() -> list[Figure]:
         url = postgres.start()
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             with sandbox(CUSTOMERS) as first:
-                made = runner.run(_bare_loop(first))
-                ready = max(runner.run(_bare_loop(first)), runner.run(_bare_loop(first)))
-                synced = runner.run(_sync(url, first))
+                made = runner.run(bare_loop(first)).per_second
+                ready = max(runner.run(bare_loop(first)).per_second for _ in range(2))
+                synced = runner.run(copy(url, first)).per_second
                 figures.append(_figure("pages ready in the sandbox", synced, ready))
-            runner.run(_empty(url))
+            runner.run(empty(url))
             with sandbox(CUSTOMERS) as second:
-                figures.append(_figure("pages made as asked for", runner.run(_sync(url, second)), made))
+                figures.append(_figure("pages made as asked for", runner.run(copy(url, second)).per_second, made))
     finally:
         postgres.stop()
     return figures
@@ -47,10 +67,10 @@ def _figure(which: str, synced: float, bare: float) -> Figure:
     return at_least(name, synced, "rows/s", f"a bare loop: {bare:,.0f} rows/s", ratio=synced / bare, bar=0.6)
 
 
-async def _bare_loop(url: str) -> float:
-    """Rows per second, of all feeds that have an export."""
+async def bare_loop(url: str) -> Reading:
+    """Download and decode all pages of the feeds that have an export."""
     say("Downloading and decoding all pages in a bare loop")
-    rows = 0
+    rows: Counter[str] = Counter()
     async with httpx.AsyncClient(timeout=120) as http:
         form = {"grant_type": "client_credentials", "client_id": "cid.example", "client_secret": "cs1.example-secret"}
         token = (await http.post(f"{url}/connect/token", data=form)).json()["access_token"]
@@ -67,24 +87,24 @@ async def _bare_loop(url: str) -> float:
                     began += QUIET_S
                     continue
                 page = json.loads(answer.raise_for_status().content)
-                rows += len(page["data"])
+                rows[feed.name] += len(page["data"])
                 query["from"] = page["continueFrom"]
                 if not page["hasMore"]:
                     break
         seconds = time.perf_counter() - began
     await asyncio.sleep(QUIET_S)
-    return rows / seconds
+    return Reading(rows, seconds)
 
 
-async def _sync(database_url: str, sandbox_url: str) -> float:
+async def copy(database_url: str, sandbox_url: str) -> Reading:
+    """The first full sync, into an empty mirror."""
     say(f"Copying {CUSTOMERS:,} customers with all that is theirs")
     await migrate(database_url)
     database = await Database.open(database_url)
-    rows = 0
+    rows: Counter[str] = Counter()
 
-    def count(_feed: str, more: int, _expected: int | None, *, last: bool) -> None:
-        nonlocal rows
-        rows += more
+    def count(feed: str, more: int, _expected: int | None, *, last: bool) -> None:
+        rows[feed] += more
 
     async with httpx.AsyncClient() as http:
         client = ServiceTitan(
@@ -96,10 +116,11 @@ async def _sync(database_url: str, sandbox_url: str) -> float:
     await database.close()
     if problems:
         raise RuntimeError(f"The sync failed: {problems}")
-    return rows / seconds
+    return Reading(rows, seconds)
 
 
-async def _empty(database_url: str) -> None:
+async def empty(database_url: str) -> None:
+    """Empty the mirror for the next first sync."""
     database = await Database.open(database_url)
     async with database.connection() as connection:
         cursor = await connection.execute(
