@@ -12,6 +12,7 @@ import uvloop
 
 from bench.report import Figure, at_least
 from bench.stand import TENANT, fresh, sandbox, say
+from trunkline.mirror.catalog import TYPED
 from trunkline.mirror.feeds import FEEDS
 from trunkline.mirror.sync import MirrorSync
 from trunkline.servicetitan import Credentials, Environment, ServiceTitan
@@ -111,7 +112,7 @@ async def copy(database_url: str, sandbox_url: str) -> Reading:
             Environment.at(sandbox_url), TENANT, _CREDENTIALS, limiter=RequestPlaces(database, "bench"), http=http
         )
         began = time.perf_counter()
-        problems = await MirrorSync(database, client).sync_once(count)
+        problems = await MirrorSync(database, client, resources=TYPED).sync_once(count)
         seconds = time.perf_counter() - began
     await database.close()
     if problems:

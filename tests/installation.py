@@ -18,6 +18,7 @@ import psycopg
 from standardwebhooks.webhooks import Webhook
 
 from company import HTTP, TENANT, TENANT_TOML, TRUNKLINE, WEBHOOK_SECRET, WEBHOOK_TOML, environment
+from trunkline.mirror.feeds import FEEDS
 
 PATIENCE_S = 60.0
 
@@ -77,6 +78,9 @@ def sandbox(customers: int = 60) -> Iterator[Sandbox]:
         process.stdout.close()
 
 
+_NEEDED = [feed.name for feed in FEEDS]  # what a ringing phone needs
+
+
 @dataclass
 class Installation:
     """One data directory and one database, served by any number of processes; `phones` sets up its phone system.
@@ -124,7 +128,9 @@ class Installation:
     def wait_mirrored(self) -> None:
         """Return when the first full copy is there."""
         eventually(
-            lambda: self.rows("select count(*) filter (where complete) >= 14 from mirror.feeds")[0][0],
+            lambda: self.rows(
+                "select count(*) = %s from mirror.feeds where complete and feed = any(%s)", len(_NEEDED), _NEEDED
+            )[0][0],
             "the mirror is complete",
         )
 

@@ -70,7 +70,8 @@ class Asked:
 
 @dataclass
 class WholeServiceTitan:
-    """Holds rows by resource; pages have `page_length` rows. `meddle` may answer instead: status and body."""
+    """Holds rows by resource; pages have `page_length` rows. `meddle` may answer instead: status and body. A resource
+    in `hold` is answered only once its event is set."""
 
     page_length: int = 2
     rows: dict[str, list[Row]] = field(default_factory=lambda: {one.name: rows_of(one) for one in RESOURCES})
@@ -78,6 +79,7 @@ class WholeServiceTitan:
     sign_ins: int = 0
     meddle: Callable[[Asked], tuple[int, bytes] | None] = lambda _: None
     refuse_sign_in: bool = False
+    hold: dict[str, asyncio.Event] = field(default_factory=dict)
     _server: asyncio.Server | None = None
     base_url: str = ""
 
@@ -99,7 +101,11 @@ class WholeServiceTitan:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
         length = next((line.split(":")[1] for line in head.splitlines() if line.lower().startswith("content-l")), "0")
         await reader.readexactly(int(length))
-        status, body = self._answer(head.split(" ")[1])
+        target = head.split(" ")[1]
+        status, body = self._answer(target)
+        resource = _OF_PATH.get(urlsplit(target).path.removeprefix("/"))
+        if resource and resource.name in self.hold:
+            await self.hold[resource.name].wait()
         writer.write(b"HTTP/1.1 %d Whatever\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % (status, len(body)))
         writer.write(body)
         await writer.drain()

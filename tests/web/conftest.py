@@ -14,6 +14,7 @@ from psycopg import sql
 from web_rig import (
     CHROMIUM,
     EVERY_ADDRESS,
+    TENANT,
     TOKEN,
     Backstage,
     Caller,
@@ -29,6 +30,10 @@ from web_rig import (
 _numbers = itertools.count(1)
 _CHROMIUM_OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 _PAGE_WAITS_MS = 10_000
+_DRIFT = (
+    "insert into mirror.drift values (%s, 'campaigns', 'sinceYesterday', 'field', '', now(), now(), 1234)"
+    " on conflict do nothing"
+)
 
 
 @contextmanager
@@ -81,6 +86,16 @@ def ring(office: Office, backstage: Backstage) -> Iterator[Ring]:
     for call in calls:
         call.hang_up()
     until(office.is_quiet)
+
+
+@pytest.fixture
+def troubled(office: Office) -> Iterator[None]:
+    """A resource that fails, and one that differs from the contract."""
+    until(lambda: office.execute("select 1 from mirror.feeds where feed = 'forms' and tried_at is not null"))
+    office.execute("update mirror.feeds set error = 'The tide is out.' where feed = 'forms'")
+    office.execute(_DRIFT, TENANT)
+    yield
+    office.execute("delete from mirror.drift where resource = 'campaigns'")
 
 
 @pytest.fixture(scope="module")

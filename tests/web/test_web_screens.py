@@ -27,8 +27,8 @@ def busy(office: Office, backstage: Backstage) -> Iterator[int]:
 
 
 PAGES = (
-    "/", "/calls", "/calls/{call}", "/lookup?number={jane}", "/lookup?number={shared}", "/lookup?number=12", "/sign-in",
-    "/nowhere",
+    "/", "/calls", "/health", "/calls/{call}", "/lookup?number={jane}", "/lookup?number={shared}", "/lookup?number=12",
+    "/sign-in", "/nowhere",
 )  # fmt: skip
 
 

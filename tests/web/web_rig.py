@@ -383,7 +383,8 @@ def serving(folder: Path, settings: str, database_url: str, *options: str, **mor
 
 
 def _is_mirrored(office: Office, tenants: int) -> bool:
-    return office.execute("select count(*) from mirror.feeds where complete") == [(tenants * len(FEEDS),)]
+    statement = "select count(*) from mirror.feeds where complete and feed = any(%s)"
+    return office.execute(statement, [feed.name for feed in FEEDS]) == [(tenants * len(FEEDS),)]
 
 
 # Webhooks ---------------------------------------------------------------------------------------------------------

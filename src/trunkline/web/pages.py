@@ -18,6 +18,8 @@ from trunkline.web.words import progress
 
 PAGE_OF_CALLS = 50
 
+_WORST_FIRST = ("failing", "late", "waiting", "fresh")
+
 Tenant = Annotated[int | None, QueryParameter(name="tenant", description="ServiceTitan tenant id.")]
 Before = Annotated[int | None, QueryParameter(ge=1, le=2**63 - 1)]
 CallId = Annotated[int, PathParameter(ge=1, le=2**63 - 1)]
@@ -87,7 +89,8 @@ class Pages(Controller):
         info = office.tenant(tenant)
         found = await office.health(info.tenant_id)
         count = Counter(one.state for one in found)
-        states = [(state, count[state]) for state in ("failing", "late", "waiting", "fresh")]
+        states = [(state, count[state]) for state in _WORST_FIRST]
+        found = sorted(found, key=lambda one: _WORST_FIRST.index(one.state))
         differing = [one for one in found if one.drift]
         return page("health.html", info, {"here": "Health", "found": found, "states": states, "differing": differing})
 
