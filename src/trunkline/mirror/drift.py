@@ -6,7 +6,7 @@ no more than that a key is usually there, that enums are open, and that fields c
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from trunkline.mirror.catalog import Resource, Schema, resolved
@@ -138,10 +138,12 @@ class Contract:
     def __init__(self, resource: Resource) -> None:
         self._shapes = _shapes(resource.item, resource.operation.module, {}) if "properties" in resource.item else None
 
-    def differences(self, rows: Iterable[dict[str, Any]]) -> Found:
-        """What differs in `rows`, and how often; nothing where the contract says nothing."""
-        found: Found = Counter()
+    def compare(self, row: dict[str, Any], found: Found) -> None:
+        """Note what differs in a row; nothing where the contract says nothing."""
         if self._shapes is not None:
-            for row in rows:
-                self._shapes.look(row, "", found)
-        return Counter(dict(found.most_common(MOST_KINDS))) if len(found) > MOST_KINDS else found
+            self._shapes.look(row, "", found)
+
+
+def commonest(found: Found) -> Found:
+    """As much of what was found on a page as is kept."""
+    return Counter(dict(found.most_common(MOST_KINDS))) if len(found) > MOST_KINDS else found

@@ -4,7 +4,8 @@ A row is kept as ServiceTitan sent it, byte for byte, unless something must be t
 """
 
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -13,7 +14,7 @@ from typing import Any, cast
 import msgspec
 
 from trunkline.mirror.catalog import PRIVATE, Resource
-from trunkline.mirror.drift import Contract, Found
+from trunkline.mirror.drift import Contract, Found, commonest
 from trunkline.servicetitan.answers import decode
 from trunkline.store.mirror import Staged
 from trunkline.store.rows import Difference, StagedRows
@@ -50,14 +51,11 @@ class Lander:
         Raises:
             UnexpectedAnswer: it is no JSON.
         """
-        raws = [bytes(raw) for raw in page]
-        rows = [_object(decode(raw, object)) for raw in raws]
-        if self._resource.nested:
-            raws, rows = _unfolded(rows, self._resource.nested)
-        drift = self._contract.differences(rows)
+        drift: Found = Counter()
         lines: dict[bytes, tuple[datetime, bytes]] = {}
         newest: datetime | None = None
-        for raw, row in zip(raws, rows, strict=True):
+        for raw, row in self._rows(page):  # one at a time: decoded, a page takes many times its room
+            self._contract.compare(row, drift)
             key = self._key(row)
             if key is None:
                 drift[Difference(":".join(self._resource.key), "key")] += 1
@@ -76,8 +74,23 @@ class Lander:
                 newest.isoformat() if newest else None,
             ),
             b"".join(self._where + key + b"\n" for key in lines),
-            drift,
+            commonest(drift),
         )
+
+    def _rows(self, page: Sequence[msgspec.Raw]) -> Iterator[tuple[bytes, dict[str, Any]]]:
+        """The rows proper of a page, as sent and decoded."""
+        nested = self._resource.nested
+        for sent in page:
+            raw = bytes(sent)
+            row = _object(decode(raw, object))
+            if nested is None:
+                yield raw, row
+                continue
+            outer = {name: value for name, value in row.items() if name != nested}
+            items = row.get(nested)
+            for inner in items if isinstance(items, list) else ():
+                unfolded = {**outer, **_object(inner)}
+                yield _WRITE.encode(unfolded), unfolded
 
     def _key(self, row: dict[str, Any]) -> bytes | None:
         """The row's id, as COPY takes it; `None` where a part of it is missing."""
@@ -119,16 +132,6 @@ def _clean(value: Any) -> Any:
 
 def _object(value: Any) -> dict[str, Any]:
     return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
-
-
-def _unfolded(rows: Sequence[dict[str, Any]], nested: str) -> tuple[list[bytes], list[dict[str, Any]]]:
-    """The items of a list within each row, with the row's other fields."""
-    unfolded = [
-        {**{name: value for name, value in row.items() if name != nested}, **_object(inner)}
-        for row in rows
-        for inner in row.get(nested) or ()
-    ]
-    return [_WRITE.encode(row) for row in unfolded], unfolded
 
 
 def _escaped(text: bytes) -> bytes:

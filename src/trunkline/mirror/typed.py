@@ -2,13 +2,14 @@
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 
 from trunkline.mirror.catalog import Resource
-from trunkline.mirror.drift import Contract
+from trunkline.mirror.drift import Contract, Found, commonest
 from trunkline.mirror.feeds import EPOCH, Feed
 from trunkline.mirror.landing import Landed
 from trunkline.servicetitan.answers import decode
@@ -41,15 +42,16 @@ class TypedLander:
             UnexpectedAnswer: it is no JSON.
         """
         compared = page if len(page) <= COMPARED_WHOLE else page[::COMPARED_EVERY]
-        drift = self._contract.differences(
-            cast("dict[str, Any]", one) for raw in compared if isinstance(one := decode(bytes(raw), object), dict)
-        )
+        drift: Found = Counter()
+        for raw in compared:
+            if isinstance(row := decode(bytes(raw), object), dict):
+                self._contract.compare(row, drift)
         found = [self._row(raw) for raw in page]
         rows = _latest([row for row in found if row is not None])
         if None in found:
             drift[Difference("id", "key")] += found.count(None)
         read = "" if self._feed.export else "".join(f"{self._where}{row.id}\n" for row in rows)
-        return Landed(stage(self._feed, self._tenant_id, rows, self._region), read.encode(), drift)
+        return Landed(stage(self._feed, self._tenant_id, rows, self._region), read.encode(), commonest(drift))
 
     def _row(self, raw: msgspec.Raw) -> Row | None:
         try:

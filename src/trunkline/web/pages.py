@@ -11,6 +11,7 @@ from litestar.exceptions import NotFoundException
 from litestar.params import Body, FromQuery, PathParameter, QueryParameter
 from litestar.response import Redirect, Stream, Template
 
+from trunkline.mirror.health import State
 from trunkline.web.guard import COOKIE, SIGNED_IN_S, safe_next
 from trunkline.web.office import Office, TheOffice
 from trunkline.web.rendering import page
@@ -18,7 +19,7 @@ from trunkline.web.words import progress
 
 PAGE_OF_CALLS = 50
 
-_WORST_FIRST = ("failing", "late", "waiting", "fresh")
+_WORST_FIRST: tuple[State, ...] = ("failing", "late", "waiting", "fresh")
 
 Tenant = Annotated[int | None, QueryParameter(name="tenant", description="ServiceTitan tenant id.")]
 Before = Annotated[int | None, QueryParameter(ge=1, le=2**63 - 1)]

@@ -22,6 +22,7 @@ create unlogged table mirror.reading (
     resource text not null,
     id text not null
 );
+create index on mirror.reading (resource, tenant_id, id);  -- its size changes too fast for the planner to know it
 
 alter table mirror.job_types add column gone_at timestamptz;
 alter table mirror.campaigns add column gone_at timestamptz;
