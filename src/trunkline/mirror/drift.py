@@ -1,7 +1,7 @@
 """Where ServiceTitan's rows differ from the published contract: new fields, nulls, other types, new words.
 
 Difference never stops a feed, so looking for it must cost next to nothing: the keys of a row and the types of its
-values are its shape, and a shape that was found good once is only looked up. Integrators report that "required" means
+values are its shape, and how a shape differs is remembered. Integrators report that "required" means
 no more than that a key is usually there, that enums are open, and that fields come without notice.
 """
 
@@ -68,13 +68,13 @@ class _Values:
 
 
 class _Shapes:
-    """One object of the contract, and the shapes of it that were found good."""
+    """One object of the contract, and how the shapes of it that were seen differ."""
 
     def __init__(self) -> None:
         self._fields: dict[str, _Field] = {}
         self._required: frozenset[str] = frozenset()
         self._deep: list[tuple[str, _Values]] = []
-        self._good: set[tuple[object, ...]] = set()
+        self._known: dict[tuple[object, ...], list[Difference]] = {}
 
     def learn(self, schema: Schema, module: str, known: dict[str, "_Shapes"]) -> None:
         """Take the schema in; apart from the constructor, since objects may contain themselves."""
@@ -91,28 +91,32 @@ class _Shapes:
     def look(self, value: dict[str, Any], path: str, found: Found) -> None:
         """Note what differs in one object and in all below it."""
         shape = (*value, *map(type, value.values()))
-        if shape not in self._good and not self._examine(value, path, found) and len(self._good) < MOST_SHAPES:
-            self._good.add(shape)
+        differences = self._known.get(shape)
+        if differences is None:
+            differences = self._examine(value)
+            if len(self._known) < MOST_SHAPES:
+                self._known[shape] = differences
+        for name, kind, detail in differences:
+            found[Difference(path + name, kind, detail)] += 1
         for name, below in self._deep:
             inner = value.get(name)
             if inner is not None:
                 below.look(inner, path + name, found)
 
-    def _examine(self, value: dict[str, Any], path: str, found: Found) -> bool:
-        """Note what differs in one object itself; whether anything does."""
-        differences = [Difference(path + name, "missing") for name in self._required if name not in value]
+    def _examine(self, value: dict[str, Any]) -> list[Difference]:
+        """What differs in one object itself: its shape alone decides that."""
+        differences = [Difference(name, "missing") for name in self._required if name not in value]
         for name, inner in value.items():
             field = self._fields.get(name)
             if field is None:
-                differences.append(Difference(path + name, "field"))
+                differences.append(Difference(name, "field"))
             elif inner is None:
                 if not field.null:
-                    differences.append(Difference(path + name, "null"))
+                    differences.append(Difference(name, "null"))
             elif field.types is not None and type(inner) not in field.types:
                 came = _NAMES.get(type(inner), "other")
-                differences.append(Difference(path + name, "type", f"{came} instead of {field.expected}"))
-        found.update(differences)
-        return bool(differences)
+                differences.append(Difference(name, "type", f"{came} instead of {field.expected}"))
+        return differences
 
 
 def _named(schema: Schema, module: str) -> Schema:

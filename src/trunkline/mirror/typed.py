@@ -19,7 +19,7 @@ from trunkline.store.rows import Difference
 
 # Comparing with the contract takes longer than storing a row: of large pages it sees some rows only.
 COMPARED_WHOLE = 500
-COMPARED_EVERY = 10
+COMPARED_EVERY = 25
 
 Rows = Sequence[Row]
 
