@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from trunkline.sandbox.servicetitan.choices import Choices
 from trunkline.sandbox.servicetitan.world import World
 
 T = TypeVar("T")
@@ -38,6 +39,12 @@ class Call:
     path: dict[str, str]
     query: dict[str, str]
     body: bytes
+    content_type: str = ""
+
+    @property
+    def choices(self) -> Choices:
+        """The answers to what is not known for certain."""
+        return self.world.choices
 
     @property
     def id(self) -> int:
@@ -59,7 +66,16 @@ class Call:
             raise Problem(400, "The request body is not valid JSON.") from None
 
 
-Answer = Callable[[Call], bytes]
+@dataclass(frozen=True)
+class Content:
+    """An answer that is no JSON, or comes with another status than the published one."""
+
+    body: bytes = b""
+    content_type: str = "application/octet-stream"
+    status: int | None = None
+
+
+Answer = Callable[[Call], bytes | Content]
 
 
 def integer(name: str, text: str) -> int:

@@ -6,6 +6,7 @@ from datetime import UTC
 from itertools import islice
 from typing import Any
 
+from trunkline.sandbox.servicetitan import external
 from trunkline.sandbox.servicetitan.exchange import Answer, Call, choice, encoded, integer, invalid, moment
 from trunkline.sandbox.servicetitan.invented import Row, stamp
 from trunkline.sandbox.servicetitan.world import World
@@ -144,19 +145,34 @@ def kept(call: Call, rows: Iterable[Row], filters: Mapping[str, Filter]) -> tupl
     return (row for row in rows if all(test(row) for test in tests)) if matters else rows, matters
 
 
+def having(call: Call, name: str, rows: Iterable[Row]) -> Iterable[Row]:
+    """The rows with the external data that the query asks for, if it asks for any."""
+    try:
+        return call.world.external.matching(name, rows, call.query)
+    except ValueError as error:
+        raise invalid("externalDataValues", str(error)) from None
+
+
 def ordered(rows: Iterable[Row], by: str, *, descending: bool) -> Iterable[Row]:
     """Sorted where `by` is known; otherwise as they come."""
     field = _SORTABLE.get(by.lower())
     return rows if field is None else sorted(rows, key=lambda row: row[field], reverse=descending)
 
 
-def paged(call: Call, rows: Iterable[Row], *, total: Callable[[], int] | None = None, always: bool = False) -> Row:
+def paged(
+    call: Call,
+    rows: Iterable[Row],
+    *,
+    total: Callable[[], int] | None = None,
+    always: bool = False,
+    largest: int = LARGEST_PAGE,
+) -> Row:
     """One page of `rows`. Their number is counted where the query asks for it, or `always`; `total` knows it."""
     page = integer("page", call.query.get("page", "1"))
     size = integer("pageSize", call.query.get("pageSize", "50"))
     if page < 1:
         raise invalid("page", f"'{page}' is not valid.")
-    if not 1 <= size <= LARGEST_PAGE:
+    if not 1 <= size <= largest:
         raise invalid("pageSize", f"'{size}' is not valid.")
     start = (page - 1) * size
     rest = islice(rows, start, None)
@@ -177,10 +193,14 @@ def table(
     """A list of the world's table `name`."""
 
     def answer(call: Call) -> bytes:
-        rows, filtered = kept(call, call.world.all_rows(name), filters)
+        rows, filtered = kept(call, having(call, name, call.world.all_rows(name)), filters)
         by = call.query.get("sort", "")
         rows = ordered(rows, by.lstrip("+-"), descending=by.startswith("-"))
-        page = paged(call, rows, total=None if filtered else lambda: call.world.count(name))
+        page = paged(
+            call, rows, total=None if filtered or "externalDataKey" in call.query else lambda: call.world.count(name)
+        )
+        if external.GUID in call.query:
+            page["data"] = [call.world.external.shown(name, row, call.query) for row in page["data"]]
         if shape is not None:
             page["data"] = [shape(call.world, row) for row in page["data"]]
         return encoded(page)

@@ -1,30 +1,37 @@
-"""The sandbox as a web server: tokens, app key, scopes, the request limit, faults, and a ledger for whoever checks."""
+"""The sandbox as a web application: tokens, app key, scopes, the request limit, faults, and a ledger for whoever checks."""
 
 import asyncio
-import base64
-import contextlib
-import secrets
-import socket
 import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import dataclass, field
-from typing import Any, Self
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
 from urllib.parse import parse_qsl
 
 import msgspec
-import uvicorn
 
-from trunkline.sandbox.servicetitan.exchange import Call, Problem
+from trunkline.sandbox.servicetitan.choices import LENIENT, Choices
+from trunkline.sandbox.servicetitan.clients import (
+    DEFAULT_TENANT,
+    SCOPES,
+    TOKEN_LIFE_S,
+    Client,
+    Clients,
+    Token,
+    new_token,
+)
+from trunkline.sandbox.servicetitan.drift import spoilt
+from trunkline.sandbox.servicetitan.exchange import Call, Content, Problem, invalid
 from trunkline.sandbox.servicetitan.faults import Fault, Faults, parse_fault
+from trunkline.sandbox.servicetitan.generic.base import base_rows
 from trunkline.sandbox.servicetitan.invented import today
-from trunkline.sandbox.servicetitan.operations import SCOPES, Operation, find
+from trunkline.sandbox.servicetitan.operations import HIDDEN, Route, find
+from trunkline.sandbox.servicetitan.replies import Reply, gateway, problem_details, too_many
 from trunkline.sandbox.servicetitan.rows import Rows
 from trunkline.sandbox.servicetitan.world import World
 
-TOKEN_LIFE_S = 900
 REQUESTS_PER_SECOND = 60
-_SECTIONS = {400: "6.5.1", 404: "6.5.4", 500: "6.6.1"}
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -33,18 +40,25 @@ Send = Callable[[Message], Awaitable[None]]
 
 @dataclass(frozen=True)
 class SandboxOptions:
-    """How many customers, made from which seed, for which tenant and app, with which faults from the start."""
+    """How many customers, made from which seed, for which tenant and app, with which faults from the start.
+
+    `clients` may sign in beside the one that `client_id`, `client_secret`, `tenant_id` and `scopes` describe; a tenant
+    of theirs that is another has data of its own. `table_rows` is the length of tables that are made from schemas alone.
+    """
 
     customers: int = 5_000
     seed: int = 1
-    tenant_id: int = 1_000_001
+    tenant_id: int = DEFAULT_TENANT
     client_id: str = "cid.example"
     client_secret: str = "cs1.example-secret"  # noqa: S105 - the sandbox's invented secret
     app_key: str = "ak1.example"
     page_size: int = 5_000
     scopes: tuple[str, ...] = SCOPES
+    clients: tuple[Client, ...] = ()
+    choices: Choices = LENIENT
     faults: tuple[Fault, ...] = ()
     requests_per_second: int = REQUESTS_PER_SECOND
+    table_rows: int = 60
 
 
 @dataclass(frozen=True)
@@ -57,28 +71,33 @@ class Request:
     body: bytes
 
 
-@dataclass
-class Reply:
-    status: int
-    body: bytes = b""
-    headers: dict[str, str] = field(default_factory=dict)
-    content_type: str = "application/json"
-    lost: bool = False
-
-
 class Sandbox:
     """An ASGI application."""
 
     def __init__(self, options: SandboxOptions) -> None:
         self.options = options
-        self.world = World(Rows(options.customers, options.seed, today()), options.page_size)
+        own = Client(options.client_id, options.client_secret, options.scopes, options.tenant_id)
+        self.clients = Clients((own, *options.clients))
+        self.world = self._new_world(options.tenant_id)
         self.faults = Faults(active=list(options.faults))
         self.requests: list[Request] | None = None
         self.statuses: Counter[int] = Counter()
         self.most_per_second = 0
         self.tokens_given = 0
-        self._tokens: dict[str, float] = {}
-        self._recent: defaultdict[str, deque[float]] = defaultdict(deque)
+        self._worlds = {options.tenant_id: self.world}
+        self._tokens: dict[str, Token] = {}
+        self._recent: defaultdict[tuple[str, int], deque[float]] = defaultdict(deque)
+
+    def world_of(self, tenant_id: int) -> World:
+        """The data of one tenant, made up when first asked for."""
+        if tenant_id not in self._worlds:
+            self._worlds[tenant_id] = self._new_world(tenant_id)
+        return self._worlds[tenant_id]
+
+    def _new_world(self, tenant_id: int) -> World:
+        options = self.options
+        rows = Rows(options.customers, options.seed + tenant_id - options.tenant_id, today())
+        return World(rows, options.page_size, partial(base_rows, most=options.table_rows), options.choices)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -88,12 +107,13 @@ class Sandbox:
         request = Request(scope["method"], scope["path"], _query(scope["query_string"]), body)
         headers = {name.decode().lower(): value.decode("latin-1") for name, value in scope["headers"]}
         reply = await self._reply(request, headers)
+        kind = [(b"content-type", reply.content_type.encode())] if reply.body else []
         await send(
             {
                 "type": "http.response.start",
                 "status": reply.status,
                 "headers": [
-                    (b"content-type", reply.content_type.encode()),
+                    *kind,
                     (b"content-length", str(len(reply.body)).encode()),
                     *((name.encode(), value.encode()) for name, value in reply.headers.items()),
                 ],
@@ -112,88 +132,105 @@ class Sandbox:
             self.requests.append(request)
         reply = await self._serve(request, headers)
         self.statuses[reply.status] += 1
-        reply.lost = reply.status < 300 and self.faults.draw("lost-reply", request.method) > 0
+        reply.lost = reply.status < 300 and self._hits("lost-reply", request) > 0
         return reply
 
     async def _serve(self, request: Request, headers: dict[str, str]) -> Reply:
-        if refused := self._refusal(request, headers):
-            return refused
+        token = self._token_of(request, headers)
+        if token is None:
+            return gateway(401, "Unauthorized. Access token is missing or invalid.")
+        if headers.get("st-app-key") != self.options.app_key:
+            status = self.options.choices.missing_app_key
+            return gateway(status, "Access denied due to missing or invalid application key.")
         found = find(request.method, request.path)
         if found is None:
-            return _gateway(404, "No operation matches this request.")
-        operation, parameters = found
-        if parameters["tenant"] != str(self.options.tenant_id) or operation.scope not in self.options.scopes:
-            return _gateway(403, "Access to this resource is not allowed.")
-        if limited := self._limit(headers["st-app-key"]):
+            return gateway(404, "No operation matches this request.")
+        route, parameters = found
+        if refused := self._forbidden(route, parameters["tenant"], token):
+            return refused
+        if limited := self._limit(headers["st-app-key"], token.tenant_id):
             return limited
-        if delay := self.faults.draw("delay", request.method):
+        if delay := self._hits("delay", request):
             await asyncio.sleep(delay)
-        if fault := self._fault(request.method):
+        if fault := self._fault(request):
             return fault
-        return self._answer(operation, parameters, request)
+        reply = self._answer(route, parameters, request, token, headers.get("content-type", ""))
+        if reply.status < 300:
+            reply.body = spoilt(route.operation, reply.body, lambda kind: self._hits(kind, request) > 0)
+        return reply
 
-    def _answer(self, operation: Operation, parameters: dict[str, Any], request: Request) -> Reply:
+    def _answer(
+        self, route: Route, parameters: dict[str, str], request: Request, token: Token, content_type: str
+    ) -> Reply:
+        world = self.world_of(token.tenant_id)
+        call = Call(world, parameters, request.query, request.body, content_type)
         try:
-            return Reply(200, operation.answer(Call(self.world, parameters, request.query, request.body)))
+            if "from" in request.query and self._hits("rejected-token", request):
+                raise invalid("from", "The token is not valid.")
+            answer = route.answer(call)
         except Problem as problem:
-            return _problem(problem)
+            return problem_details(problem)
+        if isinstance(answer, Content):
+            return Reply(answer.status or route.status, answer.body, content_type=answer.content_type)
+        return Reply(route.status, answer)
 
-    def _refusal(self, request: Request, headers: dict[str, str]) -> Reply | None:
-        token = headers.get("authorization", "").removeprefix("Bearer ")
-        if self.faults.draw("expired-token", request.method):
-            self._tokens.pop(token, None)
-        if self._tokens.get(token, 0.0) < time.monotonic():
-            return _gateway(401, "Unauthorized. Access token is missing or invalid.")
-        if headers.get("st-app-key") != self.options.app_key:
-            return _gateway(401, "Access denied due to missing or invalid application key.")
+    def _token_of(self, request: Request, headers: dict[str, str]) -> Token | None:
+        text = headers.get("authorization", "").removeprefix("Bearer ")
+        if self._hits("expired-token", request):
+            self._tokens.pop(text, None)
+        token = self._tokens.get(text)
+        return token if token and token.expires >= time.monotonic() else None
+
+    def _forbidden(self, route: Route, tenant: str, token: Token) -> Reply | None:
+        """A token is worth what it was given for, however its client's scopes have changed since."""
+        if tenant != str(token.tenant_id):
+            return gateway(self.options.choices.foreign_tenant, "Access to this tenant is not allowed.")
+        if not self.clients[token.client_id].connected:
+            return gateway(403, "The application is not connected to this tenant.")
+        hidden = not self.options.choices.hidden_operations and route.operation.name in HIDDEN
+        if hidden or route.grants.isdisjoint(token.scopes):
+            return gateway(403, "Access to this resource is not allowed.")
         return None
 
-    def _limit(self, app_key: str) -> Reply | None:
-        now, recent = time.monotonic(), self._recent[app_key]
+    def _limit(self, app_key: str, tenant_id: int) -> Reply | None:
+        now, recent = time.monotonic(), self._recent[app_key, tenant_id]
         while recent and recent[0] <= now - 1.0:
             recent.popleft()
         if len(recent) >= self.options.requests_per_second:
-            return _too_many()
+            return too_many()
         recent.append(now)
         self.most_per_second = max(self.most_per_second, len(recent))
         return None
 
-    def _fault(self, method: str) -> Reply | None:
-        if self.faults.draw("429", method):
-            return _too_many()
-        if self.faults.draw("500", method):
-            return _problem(Problem(500, "An unexpected error occurred."))
-        if self.faults.draw("html", method):
+    def _hits(self, kind: str, request: Request) -> float:
+        return self.faults.draw(kind, request.method, request.path)
+
+    def _fault(self, request: Request) -> Reply | None:
+        if self._hits("429", request):
+            return too_many()
+        if self._hits("500", request):
+            return problem_details(Problem(500, "An unexpected error occurred."))
+        if self._hits("html", request):
             return Reply(502, b"<html><body><h1>502 Bad Gateway</h1></body></html>", content_type="text/html")
         return None
 
     def _token(self, request: Request) -> Reply:
         form = dict(parse_qsl(request.body.decode("latin-1")))
-        given = (form.get("client_id"), form.get("client_secret"))
+        if self._hits("token-429", request):
+            return too_many()
         if form.get("grant_type") != "client_credentials":
             return Reply(400, b'{"error":"unsupported_grant_type"}')
-        if given != (self.options.client_id, self.options.client_secret):
+        client = self.clients.sign_in(form.get("client_id", ""), form.get("client_secret", ""))
+        if client is None:
             return Reply(400, b'{"error":"invalid_client"}')
-        now = int(time.time())
-        claims = {
-            "nbf": now,
-            "exp": now + TOKEN_LIFE_S,
-            "client_id": given[0],
-            "tenant": str(self.options.tenant_id),
-            "jti": secrets.token_hex(8),
-            "scope": list(self.options.scopes),
-        }
-        parts = ({"alg": "none", "typ": "at+jwt"}, claims)
-        token = (
-            ".".join(base64.urlsafe_b64encode(msgspec.json.encode(part)).decode().rstrip("=") for part in parts) + ".x"
-        )
-        self._tokens[token] = time.monotonic() + TOKEN_LIFE_S
+        text, token = new_token(client)
+        self._tokens[text] = token
         self.tokens_given += 1
         answer = {
-            "access_token": token,
+            "access_token": text,
             "expires_in": TOKEN_LIFE_S,
             "token_type": "Bearer",
-            "scope": " ".join(self.options.scopes),
+            "scope": " ".join(client.scopes),
         }
         return Reply(200, msgspec.json.encode(answer))
 
@@ -238,115 +275,3 @@ def _query(text: bytes) -> dict[str, str]:
     for name, value in parse_qsl(text.decode("utf-8", "replace")):
         query[name] = f"{query[name]},{value}" if name in query else value
     return query
-
-
-def _gateway(status: int, text: str) -> Reply:
-    return Reply(status, msgspec.json.encode({"statusCode": status, "message": text}))
-
-
-def _too_many() -> Reply:
-    reply = _gateway(429, "Rate limit is exceeded. Try again in 1 seconds.")
-    reply.headers["retry-after"] = "1"
-    return reply
-
-
-def _problem(problem: Problem) -> Reply:
-    trace = f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-00"
-    body = {
-        "type": f"https://tools.ietf.org/html/rfc7231#section-{_SECTIONS[problem.status]}",
-        "title": problem.title,
-        "status": problem.status,
-        "traceId": trace,
-        "errors": problem.errors,
-        "data": {},
-    }
-    return Reply(problem.status, msgspec.json.encode(body))
-
-
-class _Server(uvicorn.Server):
-    """Leaves signals to whoever runs the loop, and stops when told to instead of at the next tick."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self._told_to_stop = asyncio.Event()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Any:
-        yield
-
-    async def main_loop(self) -> None:
-        ticks = 0
-        while not await self.on_tick(ticks):
-            ticks += 1
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._told_to_stop.wait(), 0.1)
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Without uvicorn's pause for clients that still read: those of a sandbox have gone before."""
-        for server in self.servers:
-            server.close()
-        unfinished = list(self.server_state.tasks)
-        for task in unfinished:
-            task.cancel()
-        await asyncio.gather(*unfinished, return_exceptions=True)
-        for connection in list(self.server_state.connections):
-            connection.transport.abort()
-        await asyncio.sleep(0)
-
-    def stop(self) -> None:
-        """Answer nobody any more."""
-        self.should_exit = self.force_exit = True
-        self._told_to_stop.set()
-
-
-class SandboxServer:
-    """A sandbox on a free port of this machine, inside the running event loop: ``async with SandboxServer() as s``."""
-
-    def __init__(self, options: SandboxOptions | None = None) -> None:
-        self.sandbox = Sandbox(options or SandboxOptions())
-        self._server = _Server(_config(self.sandbox, "127.0.0.1", 0))
-        self._task: asyncio.Task[None] | None = None
-
-    @property
-    def world(self) -> World:
-        return self.sandbox.world
-
-    @property
-    def base_url(self) -> str:
-        port = self._server.servers[0].sockets[0].getsockname()[1]
-        return f"http://127.0.0.1:{port}"
-
-    async def __aenter__(self) -> Self:
-        self._task = asyncio.create_task(self._server.serve())
-        while not self._server.started:
-            if self._task.done():
-                self._task.result()
-            await asyncio.sleep(0.005)
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._server.stop()
-        if self._task:
-            await self._task
-
-
-def _config(sandbox: Sandbox, host: str, port: int) -> uvicorn.Config:
-    return uvicorn.Config(sandbox, host=host, port=port, log_level="critical", access_log=False, lifespan="off")
-
-
-def run(options: SandboxOptions, *, host: str, port: int) -> None:
-    """Serve until stopped; says where on standard output once it listens."""
-    server = uvicorn.Server(_config(Sandbox(options), host, port))
-
-    async def serve() -> None:
-        task = asyncio.create_task(server.serve())
-        while not server.started:
-            if task.done():
-                return
-            await asyncio.sleep(0.005)
-        bound = server.servers[0].sockets[0].getsockname()[1]
-        print(f"ServiceTitan sandbox: http://{host}:{bound}", flush=True)  # noqa: T201 - the command's output
-        await task
-
-    with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(serve())

@@ -1,6 +1,6 @@
 """ServiceTitan's call records as its lists show them: the job that came of a call, with the call inside."""
 
-from trunkline.sandbox.servicetitan.exchange import Answer, Call, Problem, encoded, integer
+from trunkline.sandbox.servicetitan.exchange import Answer, Call, Problem, encoded, integer, invalid
 from trunkline.sandbox.servicetitan.invented import CALL_REASONS, Row
 from trunkline.sandbox.servicetitan.lists import (
     COMMON,
@@ -152,12 +152,12 @@ def _whole_customer(world: World, customer_id: int) -> Row | None:
         return None
     same = (
         "id", "active", "name", "type", "balance", "doNotMail", "doNotService", "mergedToId", "createdOn", "modifiedOn",
-        "customFields",
     )  # fmt: skip
     contacts = world.contacts_of("customers", customer_id)
     address = row["address"]
     return {
         **{name: row[name] for name in same},
+        "customFields": [{**field, "name": field["name"] or ""} for field in row["customFields"]],
         "email": next((contact["value"] for contact in contacts if contact["type"] == "Email"), ""),
         "address": {
             **address,
@@ -202,7 +202,49 @@ def calls_v2(call: Call) -> bytes:
 
 def call_v2(call: Call) -> bytes:
     """One call; its `leadCall` lacks `createdOn` and `active`."""
-    row = call.world.find("calls", call.id)
+    return encoded(detail(call.world, call.id))
+
+
+def detail(world: World, call_id: int) -> Row:
+    """One call as the older API shows it by itself."""
+    row = world.find("calls", call_id)
     if row is None:
-        raise Problem(404, f"There is no record with id {call.id}.")
-    return encoded(_v2_detail(call.world, row))
+        raise Problem(404, f"There is no record with id {call_id}.")
+    return _v2_detail(world, row)
+
+
+def overlaid(world: World, body: Row) -> Row:
+    """What an update of a call says, as fields of the call; rows that it names must be there.
+
+    Raises:
+        Problem: 400, one of them is not.
+    """
+    found: Row = {name: body[name] for name in ("excuseMemo", "tag") if name in body}
+    if "callType" in body:
+        found["type"] = body["callType"]
+    if reason := body.get("reason"):
+        if reason["name"] not in CALL_REASONS:
+            raise invalid("reason.name", f"'{reason['name'][:50]}' is not valid.")
+        found["reason"] = {"id": 1 + CALL_REASONS.index(reason["name"]), "name": reason["name"]}
+    for field, table, shown in _LINKS:
+        wanted = body.get(f"{field}Id") or (body.get(field) or {}).get("id")
+        if wanted:
+            linked = world.find(table, wanted)
+            if linked is None:
+                raise invalid(f"{field}Id", f"There is no {field} with id {wanted}.")
+            found[field] = {"id": wanted, shown: linked["jobNumber" if shown == "number" else "name"]}
+    return found
+
+
+_LINKS = (
+    ("campaign", "campaigns", "name"),
+    ("job", "jobs", "number"),
+    ("agent", "employees", "name"),
+    ("customer", "customers", "name"),
+    ("location", "locations", "name"),
+)
+
+
+def sound(call_id: int) -> bytes:
+    """Something that begins like an MP3 file, different for each call."""
+    return b"ID3\x04\x00\x00\x00\x00\x00\x00" + str(call_id).encode() * 64

@@ -1,21 +1,25 @@
 """What the sandbox holds: base rows made on demand, and what clients and tests changed since."""
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
 from trunkline.sandbox.servicetitan import tables
+from trunkline.sandbox.servicetitan.choices import LENIENT, Choices
+from trunkline.sandbox.servicetitan.external import ExternalData
 from trunkline.sandbox.servicetitan.households import CONTACTS_EACH, FIRST_CUSTOMER, LOCATIONS_EACH
 from trunkline.sandbox.servicetitan.invented import Row, number, stamp
 from trunkline.sandbox.servicetitan.rows import JOBS_EACH, Rows
 
 HELD_BACK = timedelta(minutes=15)  # changes appear in export feeds this late, unless recent ones are asked for
 CACHED_BYTES = 200_000_000
+RowId: TypeAlias = int | str
+"""Most ids are numbers; some are GUIDs, and a few tables are keyed by a word."""
 
 
 @dataclass
@@ -30,20 +34,33 @@ class Feed:
     scale: int = 1
     table: list[Row] = field(default_factory=list)
     changes: list[tuple[datetime, Row]] = field(default_factory=list)
-    latest: dict[int, Row] = field(default_factory=dict)
+    latest: dict[RowId, Row] = field(default_factory=dict)
     added: int = 0
     base_count: int | None = None
 
 
-class World:
-    """All data of one sandbox."""
+Shape = Callable[[Row], Row]
+"""From a row as it is kept to what clients see."""
+Make = Callable[["World", str], list[Row]]
+"""From the name of a table that nobody wrote by hand to its base rows."""
 
-    def __init__(self, rows: Rows, page_size: int) -> None:
+
+class World:
+    """All data of one tenant. `make` makes the tables that are not written by hand, when they are first asked for."""
+
+    def __init__(
+        self,
+        rows: Rows,
+        page_size: int,
+        make: Make = lambda _world, _name: [],
+        choices: Choices = LENIENT,
+    ) -> None:
         self.rows = rows
         self.page_size = page_size
         self.notes: dict[tuple[str, int], list[Row]] = {}
-        self.tasks: list[Row] = []
-        self.leads: list[Row] = []
+        self.external = ExternalData()
+        self.choices = choices
+        self._make = make
         self._pages: dict[tuple[str, int, int], bytes] = {}
         self._room = CACHED_BYTES
         self._ids = 900_000_000
@@ -70,20 +87,40 @@ class World:
             "job-types": Feed(table=tables.job_types(rows)),
             "tag-types": Feed(table=tables.tag_types(rows)),
             "campaigns": Feed(table=tables.campaigns(rows)),
+            "leads": Feed(),
+            "tasks": Feed(),
+            "jobs/notes": Feed(),
         }
+        self.handmade = frozenset(self.feeds)
+
+    def feed(self, name: str) -> Feed:
+        """One table."""
+        if name not in self.feeds:
+            self.feeds[name] = Feed(table=self._make(self, name))
+        return self.feeds[name]
+
+    def template(self, name: str) -> Row:
+        """A row of a table written by hand that has all its fields; empty where the table starts without rows."""
+        feed = self.feeds[name]
+        rows = (row for i in range(LOCATIONS_EACH) for row in feed.of(i)) if feed.of else iter(feed.table)
+        return next(rows, {})
 
     # Export feeds -------------------------------------------------------------------------------------------------
 
-    def export(self, name: str, token: str | None, *, recent: bool, active: bool | None = None) -> bytes:
+    def export(
+        self, name: str, token: str | None, *, recent: bool, active: bool | None = None, shape: Shape | None = None
+    ) -> bytes:
         """One page as JSON. A token is ``name:base:changes``; a date starts where rows of that date begin.
+
+        Rows go out as they are kept, or in `shape`.
 
         Raises:
             ValueError: the token is neither.
         """
         base, seen = self._position(name, token)
-        feed = self.feeds[name]
+        feed = self.feed(name)
         if base < self._base_size(feed):
-            return self._base_page(name, feed, base, seen, active=active)
+            return self._base_page(name, feed, base, seen, active=active, shape=shape)
         until = datetime.now(UTC) - (timedelta(0) if recent else HELD_BACK)
         fresh = [row for changed, row in islice(feed.changes, seen, seen + self.page_size) if changed <= until]
         # With recent changes, the last few rows come again: clients must put up with repeats.
@@ -94,10 +131,11 @@ class World:
             f"{name}:{base}:{position}",
             more=position < len(feed.changes) and len(fresh) == self.page_size,
             active=active,
+            shape=shape,
         )
 
     def _base_size(self, feed: Feed) -> int:
-        return self.rows.customers if feed.of else 1
+        return self.rows.customers if feed.of else len(feed.table)
 
     def _position(self, name: str, token: str | None) -> tuple[int, int]:
         if not token:
@@ -109,18 +147,24 @@ class World:
                 return int(base), int(seen)
         moment = datetime.fromisoformat(token)
         moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        feed = self.feeds[name]
+        feed = self.feed(name)
         seen_until = bisect_left(feed.changes, moment, key=lambda change: change[0])
-        return self.rows.since(moment) if feed.of else int(moment > self.rows.began), seen_until
+        if feed.of:
+            return self.rows.since(moment), seen_until
+        return bisect_left(feed.table, stamp(moment.astimezone(UTC)), key=lambda row: row["modifiedOn"]), seen_until
 
-    def _base_page(self, name: str, feed: Feed, base: int, seen: int, *, active: bool | None) -> bytes:
-        if active is None and (cached := self._pages.get((name, base, seen))):
+    def _base_page(
+        self, name: str, feed: Feed, base: int, seen: int, *, active: bool | None, shape: Shape | None
+    ) -> bytes:
+        as_kept = active is None and shape is None
+        if as_kept and (cached := self._pages.get((name, base, seen))):
             return cached
-        end = min(self.rows.customers, base + self.page_size) if feed.of else 1
-        data = [row for i in range(base, end) for row in feed.of(i)] if feed.of else feed.table
+        end = min(self._base_size(feed), base + self.page_size)
+        data = [row for i in range(base, end) for row in feed.of(i)] if feed.of else feed.table[base:end]
         more = end < self._base_size(feed)
-        page = _export_page(data, f"{name}:{end}:{seen}", more=more or seen < len(feed.changes), active=active)
-        if active is None and more and len(page) < self._room:  # the last page knows of changes: it is made anew
+        token = f"{name}:{end}:{seen}"
+        page = _export_page(data, token, more=more or seen < len(feed.changes), active=active, shape=shape)
+        if as_kept and more and len(page) < self._room:  # the last page knows of changes: it is made anew
             self._pages[name, base, seen] = page
             self._room -= len(page)
         return page
@@ -129,7 +173,7 @@ class World:
 
     def all_rows(self, name: str) -> Iterator[Row]:
         """Every row in its present state."""
-        feed = self.feeds[name]
+        feed = self.feed(name)
         latest = dict(feed.latest)
         base = (row for i in range(self.rows.customers) for row in feed.of(i)) if feed.of else iter(feed.table)
         for row in base:
@@ -138,19 +182,19 @@ class World:
 
     def count(self, name: str) -> int:
         """How many rows there are, without making them."""
-        feed = self.feeds[name]
+        feed = self.feed(name)
         if feed.base_count is None:
             feed.base_count = sum(map(feed.each, range(self.rows.customers))) if feed.of else len(feed.table)
         return feed.base_count + feed.added
 
-    def find(self, name: str, row_id: int) -> Row | None:
+    def find(self, name: str, row_id: RowId) -> Row | None:
         """One row in its present state."""
-        feed = self.feeds[name]
+        feed = self.feed(name)
         return feed.latest.get(row_id) or self._base_row(feed, row_id)
 
-    def _base_row(self, feed: Feed, row_id: int) -> Row | None:
-        rows = feed.table
-        if feed.of:
+    def _base_row(self, feed: Feed, row_id: RowId) -> Row | None:
+        rows: Iterable[Row] = feed.table
+        if feed.of and isinstance(row_id, int):
             i = row_id // feed.scale - FIRST_CUSTOMER
             rows = feed.of(i) if 0 <= i < self.rows.customers else []
         return next((row for row in rows if row["id"] == row_id), None)
@@ -180,7 +224,7 @@ class World:
         self._ids += 1
         return self._ids
 
-    def change(self, name: str, row_id: int, /, **fields: Any) -> Row:
+    def change(self, name: str, row_id: RowId, /, **fields: Any) -> Row:
         """Change a row as a user of ServiceTitan would; it shows up in the feed."""
         row = self.find(name, row_id)
         if row is None:
@@ -191,7 +235,7 @@ class World:
         """Add or replace a row, modified now."""
         now = datetime.now(UTC)
         row = {**row, "modifiedOn": stamp(now)}
-        feed = self.feeds[name]
+        feed = self.feed(name)
         if row["id"] not in feed.latest and self._base_row(feed, row["id"]) is None:
             feed.added += 1
         feed.latest[row["id"]] = row
@@ -206,7 +250,9 @@ class World:
         """Store a note; job notes have no id."""
         now = stamp(datetime.now(UTC))
         note = {"text": text, "isPinned": pinned, "createdById": 1, "createdOn": now, "modifiedOn": now}
-        if kind != "job":
+        if kind == "job":
+            self.put("jobs/notes", {"id": self.new_id(), "active": True, "jobId": target, **note})
+        else:
             note = {"id": self.new_id(), **note}
         self.notes.setdefault((kind, target), []).append(note)
         return note
@@ -239,6 +285,8 @@ class World:
         return [{"number": rows.main_number(i), "kind": "single", "customer_ids": [FIRST_CUSTOMER + i]}]
 
 
-def _export_page(rows: list[Row], token: str, *, more: bool, active: bool | None) -> bytes:
+def _export_page(rows: list[Row], token: str, *, more: bool, active: bool | None, shape: Shape | None) -> bytes:
     data = rows if active is None else [row for row in rows if row["active"] is active]
+    if shape is not None:
+        data = [shape(row) for row in data]
     return msgspec.json.encode({"hasMore": more, "continueFrom": token, "data": data})

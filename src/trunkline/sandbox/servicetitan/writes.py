@@ -1,4 +1,4 @@
-"""What clients may write: notes, leads and tasks. Nothing can be changed afterwards, as in ServiceTitan."""
+"""What Trunkline writes: notes, leads and tasks."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Literal
@@ -118,8 +118,7 @@ def notes(kind: str, owner: str, *, dated: bool = True) -> tuple[Answer, Answer]
     """How the notes on rows of `owner` are read and written."""
 
     def target(call: Call) -> int:
-        known = _lead(call) if kind == "lead" else call.world.find(owner, call.id)
-        if known is None:
+        if call.world.find(owner, call.id) is None:
             raise Problem(404, f"There is no {kind} with id {call.id}.")
         return call.id
 
@@ -130,6 +129,8 @@ def notes(kind: str, owner: str, *, dated: bool = True) -> tuple[Answer, Answer]
 
     def write(call: Call) -> bytes:
         body = call.body_as(NoteBody)
+        if 0 < call.choices.longest_note < len(body.text):
+            raise invalid("text", f"At most {call.choices.longest_note} characters.")
         note = call.world.add_note(kind, target(call), body.text, pinned=bool(body.pin_to_top))
         for other, other_id in _also(call, kind, body):
             call.world.add_note(other, other_id, body.text, pinned=bool(body.pin_to_top))
@@ -146,22 +147,20 @@ def _also(call: Call, kind: str, body: NoteBody) -> list[tuple[str, int]]:
     return []
 
 
-def _lead(call: Call) -> Row | None:
-    return next((lead for lead in call.world.leads if lead["id"] == call.id), None)
-
-
 def leads(call: Call) -> bytes:
     """All leads."""
-    rows, _ = kept(call, call.world.leads, _LEADS)
-    return encoded(paged(call, rows))
+    rows, _ = kept(call, call.world.all_rows("leads"), _LEADS)
+    page = paged(call, rows)
+    page["data"] = [_plain(row) for row in page["data"]]
+    return encoded(page)
 
 
 def lead(call: Call) -> bytes:
     """One lead."""
-    found = _lead(call)
+    found = call.world.find("leads", call.id)
     if found is None:
         raise Problem(404, f"There is no lead with id {call.id}.")
-    return encoded(found)
+    return encoded(_plain(found))
 
 
 def add_lead(call: Call) -> bytes:
@@ -176,14 +175,14 @@ def add_lead(call: Call) -> bytes:
         "priority": body.priority or "Normal",
         **_written_now(),
         "createdById": 1,
+        "active": True,
     }
-    call.world.leads.append(row)
-    return encoded(row)
+    return encoded(_plain(call.world.put("leads", row)))
 
 
 def tasks(call: Call) -> bytes:
     """All tasks. Items differ from what writing one answers."""
-    rows, _ = kept(call, call.world.tasks, _TASKS)
+    rows, _ = kept(call, call.world.all_rows("tasks"), _TASKS)
     page = paged(call, rows)
     page["data"] = [_listed_task(row) for row in page["data"]]
     return encoded(page)
@@ -191,7 +190,7 @@ def tasks(call: Call) -> bytes:
 
 def task(call: Call) -> bytes:
     """One task."""
-    found = next((row for row in call.world.tasks if row["id"] == call.id), None)
+    found = call.world.find("tasks", call.id)
     if found is None:
         raise Problem(404, f"There is no task with id {call.id}.")
     return encoded(_listed_task(found))
@@ -204,11 +203,16 @@ def add_task(call: Call) -> bytes:
         **_fields(body),
         "id": call.world.new_id(),
         "status": body.status or "ToDo",
-        "taskNumber": len(call.world.tasks) + 1,
+        "taskNumber": call.world.count("tasks") + 1,
         **_written_now(),
+        "active": True,
     }
-    call.world.tasks.append({**row, "active": True})
-    return encoded(row)
+    return encoded(_plain(call.world.put("tasks", row)))
+
+
+def _plain(row: Row) -> Row:
+    """Only export feeds and lists of tasks show whether a row is active."""
+    return {name: value for name, value in row.items() if name != "active"}
 
 
 def _listed_task(row: Row) -> Row:
