@@ -1,6 +1,5 @@
 """What the mirror's tests share: a sandbox, a database, and the sync between them."""
 
-import dataclasses
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -89,8 +88,9 @@ class Shop:
         return found[f"+1{number}"]
 
     def allow(self, *scopes: str) -> None:
-        """From now on the app has these scopes only."""
-        self.server.sandbox.options = dataclasses.replace(self.server.sandbox.options, scopes=scopes)
+        """From now on the app has these scopes only; its next request signs in anew."""
+        self.server.sandbox.clients.grant(self.server.sandbox.options.client_id, *scopes)
+        self.server.sandbox._tokens.clear()
 
     def send(self, feed: str, row: dict[str, Any], *, modified: datetime) -> None:
         """Let a feed bring `row` as the next one, with whatever modification time."""

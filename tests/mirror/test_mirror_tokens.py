@@ -6,7 +6,7 @@ import pytest
 from mirror_shop import FIRST, TENANT, Shop, shop
 
 from trunkline.sandbox.servicetitan import Fault
-from trunkline.sandbox.servicetitan.operations import SCOPES
+from trunkline.sandbox.servicetitan.clients import SCOPES
 from trunkline.store.database import Database
 
 # Ends the transaction of a page as a lost connection, or a full disk, would.

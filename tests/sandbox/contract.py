@@ -126,6 +126,7 @@ class Module:
     name: str
     published: dict[str, Any]
     nullable: frozenset[str] = field(repr=False)
+    _validators: dict[str, Validator] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
     def definitions(self) -> dict[str, Any]:
@@ -134,7 +135,11 @@ class Module:
 
     def validator(self, schema: dict[str, Any]) -> Validator:
         """Of values in that published schema."""
-        return Draft202012Validator({**self._translated(schema, ""), "$defs": self.definitions}, format_checker=formats)
+        key = json.dumps(schema)
+        if key not in self._validators:
+            whole = {**self._translated(schema, ""), "$defs": self.definitions}
+            self._validators[key] = Draft202012Validator(whole, format_checker=formats)
+        return self._validators[key]
 
     def _translated(self, schema: dict[str, Any], name: str) -> dict[str, Any]:
         may_be_null = schema.get("nullable") or name in self.nullable

@@ -45,6 +45,10 @@ BODY_ROWS = {
     "sales.estimates.put_item": ("id", "sales/estimates/items"),
 }
 ADDRESS = {"street": "1 Mill Street", "unit": "", "city": "Milltown", "state": "OH", "zip": "10001", "country": "USA"}
+IDS = {
+    "accounting.journal_entries.list": "6f9619ff-8b86-4011-b42d-00c04fc964ff",
+    "jpm.jobs.get_cancel_reasons": f"{FIRST_CUSTOMER}0",
+}
 BODIES: dict[str, Json] = {
     "crm.leads.create": NEW_LEAD,
     "taskmanagement.tasks.create": NEW_TASK,
@@ -93,27 +97,19 @@ def _hangs_on_something(how: Plan, world: World, row: Json) -> bool:
 
 
 def _in_path(how: Plan, world: World, row: Json, name: str) -> object:
-    if name == "typeSlug":
-        return "customer"
-    if name == "relationshipId":
-        return row["relatedEntityId"]
-    if name == "relatedEntityId" and how.operation.method == "POST":
-        return FIRST_CUSTOMER + 300
-    if name == "email":
-        return row["email"]
-    if name == "noteId":
-        kind = how.operation.path.split("/")[4][:-1]
-        return next(notes[0]["id"] for (of, _), notes in world.notes.items() if of == kind and notes)
+    """What a parameter of the path says."""
     owner = next((owner for owner in how.owners if owner.parameter == name), None)
-    if owner and owner.table in {"customers", "locations"} and "note" in how.operation.name:
-        return next(target for (kind, target), notes in world.notes.items() if f"{kind}s" == owner.table and notes)
-    if name in row and name in ELSEWHERE:
-        return row[name]
-    if owner and row.get(owner.field):
-        return row[owner.field]
-    if name == how.own and row and name not in ELSEWHERE:
-        return row["id"]
-    return _first(world, ELSEWHERE.get(name) or (owner.table if owner else how.table))
+    kind = how.operation.path.split("/")[4][:-1]
+    noted = ((target, notes[0].get("id")) for (of, target), notes in world.notes.items() if of == kind and notes)
+    if how.operation.name.endswith("delete_note"):
+        return next(noted)[name == "noteId"]
+    by_name: Json = {"typeSlug": "customer", "relationshipId": row.get("relatedEntityId"), "email": row.get("email")}
+    if how.operation.method == "POST":
+        by_name["relatedEntityId"] = FIRST_CUSTOMER + 300
+    if how.own:
+        by_name.setdefault(how.own, None if how.own in ELSEWHERE else row.get("id"))
+    known = by_name.get(name) or (row.get(owner.field) if owner else None) or row.get(name if name in ELSEWHERE else "")
+    return known or _first(world, ELSEWHERE.get(name) or (owner.table if owner else how.table))
 
 
 def _nobody(operation: Named, name: str) -> object:
@@ -174,6 +170,8 @@ def query_of(operation: Named) -> dict[str, str]:
     """The parameters that the query needs, be it that the contract does not say so."""
     known = published(operation).parameters("query")
     needed = {name: value for name, value in samples(operation) if known[name].get("required")}
+    if operation.exports:
+        needed["includeRecentChanges"] = "true"
     if operation.name.endswith("get_modified_contacts_list"):
         needed["modifiedOnOrAfter"] = "2020-01-01T00:00:00Z"
     return needed
@@ -188,11 +186,13 @@ def samples(operation: Named) -> Iterator[tuple[str, str]]:
         if choices:
             yield from ((name, str(choice)) for choice in choices)
         elif name == "ids" and schema["type"] == "string":
-            yield name, "1,100000"
+            yield name, IDS.get(operation.name, "1,100000")
         elif name in {"sort", "orderBy"}:
             yield name, "-ModifiedOn" if name == "sort" else "createdOn"
-        elif name == "from":
+        elif name == "from" and not schema.get("format"):
             yield name, "2026-01-15"
+        elif schema.get("type") == "object" or schema.get("items", {}).keys() & {"$ref", "properties"}:
+            continue  # no client sends objects in a query
         elif name == "isArchived":
             yield name, "false"
         elif name.lower().endswith("ids"):

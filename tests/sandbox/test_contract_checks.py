@@ -7,7 +7,8 @@ import pytest
 from sandbox_kit import path
 
 from contract import Contract
-from trunkline.sandbox.servicetitan.operations import OPERATIONS
+from trunkline.contract.operations import details, operations
+from trunkline.sandbox.servicetitan.operations import find
 
 CONTRACT = Contract.kept()
 
@@ -23,9 +24,14 @@ NOTE: dict[str, Any] = {
 }
 
 
-def test_the_sandbox_serves_only_what_is_published() -> None:
-    served = {f"{operation.method} {operation.path}" for operation in OPERATIONS}
-    assert served <= {operation.name for operation in CONTRACT.operations}
+def test_every_path_leads_to_the_operation_that_is_published_for_it() -> None:
+    for operation in operations().values():
+        path = operation.path
+        for one in details(operation).parameters:
+            sample = "1" if one.schema.get("type") == "integer" else "6f9619ff-8b86-4011-b42d-00c04fc964ff"
+            path = path.replace(f"{{{one.name}}}", sample)
+        found = find(operation.method, f"/{path}")
+        assert (found[0].operation.name if found else None) == (operation.name if operation.scope else None)
 
 
 @pytest.mark.parametrize(

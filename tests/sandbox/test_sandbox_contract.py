@@ -99,7 +99,7 @@ def complain(answer: httpx.Response) -> None:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def shared_world() -> AsyncIterator[World]:
-    options = SandboxOptions(customers=340, page_size=30, requests_per_second=100_000)
+    options = SandboxOptions(customers=340, page_size=10, table_rows=14, requests_per_second=100_000)
     async with sandbox(options) as (server, http):
         made = World(server, http)
         await made.live()
@@ -115,7 +115,7 @@ def world(shared_world: World) -> Iterator[World]:
     shared_world.server.sandbox.faults.active = []
 
 
-def test_everything_that_the_app_is_registered_for_is_served() -> None:
+async def test_everything_that_the_app_is_registered_for_is_served() -> None:
     assert len(SERVED) == 387
     assert ANSWERS.keys() <= {operation.name for operation in SERVED}
 
@@ -225,7 +225,8 @@ async def test_a_row_that_is_not_there_is_answered_as_published(world: World, op
         assert answer.status_code == 200
     else:
         assert answer.status_code == 404, answer.text
-    complain(answer)
+    if details(operation).responses.get("404", {}) is not None:
+        complain(answer)
 
 
 async def test_a_path_that_nobody_publishes_is_refused_by_the_gateway(world: World) -> None:
@@ -264,8 +265,6 @@ async def test_a_wrong_query_is_refused_as_published_wherever_its_parameter_is(
     for operation in READING:
         # Lists written by hand take any switch that is not "true" as off.
         if name in dict(samples(operation)) and not (name == "includeTotal" and operation.name in ANSWERS):
-            if CONTRACT.request("GET", world.path(operation), [*(query_of(operation) | query).items()]) == []:
-                continue
             answer = await world.http.get(world.path(operation), params=query_of(operation) | query)
             assert answer.status_code == 400, operation.name
             complain(answer)
@@ -291,7 +290,8 @@ def wrong_bodies(good: Any) -> Iterator[tuple[str, bytes]]:
     """Without each field, with each field of another kind, and no object at all; with the field's name."""
     for name in good if isinstance(good, dict) else ():
         yield name, json.dumps({key: value for key, value in good.items() if key != name}).encode()
-        yield name, json.dumps({**good, name: {"not": "this"}}).encode()
+        other = 7 if isinstance(good[name], dict) else {"not": "this"}
+        yield name, json.dumps({**good, name: other}).encode()
     yield from (("", body) for body in (b"", b'"text"', b"{", b"\xff"))
 
 
@@ -309,7 +309,9 @@ async def test_what_is_written_wrongly_is_refused_exactly_where_the_contract_say
         if wrong and not (operation.name == "telecom.calls.update" and "required" in str(wrong)):
             assert answer.status_code == 400, (body, wrong)
             complain(answer)
-            if name:
+            if name and isinstance(answer.json(), str):
+                assert answer.json().startswith(name)
+            elif name:
                 assert {key.partition(".")[0].partition("[")[0] for key in answer.json()["errors"]} == {name}
         else:
             assert answer.status_code < 500, (body, answer.text)

@@ -21,7 +21,8 @@ class Clock:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 1_000.0
         clock = SimpleNamespace(monotonic=lambda: self.now, time=lambda: 1_770_000_000 + self.now)
-        monkeypatch.setattr("trunkline.sandbox.servicetitan.server.time", clock)
+        for module in ("server", "clients"):
+            monkeypatch.setattr(f"trunkline.sandbox.servicetitan.{module}.time", clock)
 
 
 @pytest.fixture
@@ -42,6 +43,7 @@ def failing(*faults: str) -> SandboxOptions:
         ("lost-reply=0.05@POST", Fault("lost-reply", 0.05, "POST")),
         ("html=1@GET", Fault("html", 1.0, "GET")),
         ("expired-token=0", Fault("expired-token", 0.0)),
+        ("truncated=1@/export/jobs#2", Fault("truncated", 1.0, "/export/jobs", 2)),
     ],
 )
 def test_faults_are_read(text: str, fault: Fault) -> None:
@@ -55,7 +57,8 @@ def test_faults_are_read(text: str, fault: Fault) -> None:
         ("500=often", "needs a number"),
         ("500=2", "between 0 and 1"),
         ("delay=-1", "between 0 and 1"),
-        ("500=1@PUT", "GET or POST"),
+        ("500=1@FETCH", "after the .@. stands GET"),
+        ("500=1#0", "after the .#. stands how many"),
     ],
 )
 def test_what_is_no_fault_is_refused_with_a_reason(text: str, says: str) -> None:
@@ -197,3 +200,56 @@ async def test_two_sandboxes_know_nothing_of_each_other() -> None:
     async with sandbox() as (_, http), SandboxServer(SMALL) as other:
         answer = await http.get(f"{other.base_url}{CUSTOMERS}")
     assert answer.status_code == 401
+
+
+# Answers that are not what the contract says ----------------------------------------------------------------------
+
+EXPORT = path("crm/export/customers")
+
+
+async def spoil(http: httpx.AsyncClient, fault: str) -> httpx.Response:
+    """The one answer that a fault hits; the next one is as ever."""
+    assert (await http.post("/sandbox/faults", json={"faults": [f"{fault}=1@/export/#1"]})).status_code == 204
+    assert (await http.get(CUSTOMERS)).json()["data"]
+    spoilt = await http.get(EXPORT, params={"from": "2020-01-01"})
+    fine = await http.get(EXPORT, params={"from": "2020-01-01"})
+    assert fine.json()["data"][0]["type"] in {"Residential", "Commercial"}
+    assert "unpublishedField" not in fine.json()["data"][0]
+    return spoilt
+
+
+async def test_an_answer_is_cut_off() -> None:
+    async with sandbox() as (_, http):
+        answer = await spoil(http, "truncated")
+    assert answer.status_code == 200
+    with pytest.raises(json.JSONDecodeError):
+        answer.json()
+
+
+async def test_a_continuation_token_is_refused() -> None:
+    async with sandbox() as (_, http):
+        answer = await spoil(http, "rejected-token")
+        assert (answer.status_code, answer.json()["errors"].keys()) == (400, {"from"})
+        await http.post("/sandbox/faults", json={"faults": ["rejected-token"]})
+        assert (await http.get(EXPORT)).status_code == 200
+
+
+async def test_rows_have_fields_that_nobody_published() -> None:
+    async with sandbox() as (_, http):
+        page = (await spoil(http, "extra-fields")).json()
+    assert all("unpublishedField" in row for row in page["data"])
+    assert page.keys() == {"hasMore", "continueFrom", "data"}
+
+
+async def test_rows_have_null_where_a_value_is_required_but_keep_their_ids() -> None:
+    async with sandbox() as (_, http):
+        page = (await spoil(http, "null-required")).json()
+    assert {row["name"] for row in page["data"]} == {None}
+    assert all(row["id"] for row in page["data"])
+    assert page["continueFrom"]
+
+
+async def test_rows_have_words_that_nobody_published() -> None:
+    async with sandbox() as (_, http):
+        page = (await spoil(http, "unknown-word")).json()
+    assert {row["type"] for row in page["data"]} == {"Unpublished"}

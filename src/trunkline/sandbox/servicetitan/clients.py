@@ -94,7 +94,7 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def read_clients(path: Path) -> tuple[Client, ...]:
-    """Clients from a TOML file with a table ``[[client]]`` for each: `client_id`, `client_secret`, `scopes`, `tenant_id`.
+    """Clients from a TOML file with a table ``[[client]]`` for each, whose keys are the fields of `Client`.
 
     Raises:
         ValueError: with one sentence that says what is wrong with the file.

@@ -1,4 +1,4 @@
-"""The sandbox as a web application: tokens, app key, scopes, the request limit, faults, and a ledger for whoever checks."""
+"""The sandbox as a web application: tokens, app key, scopes, the request limit, faults, and a ledger for checks."""
 
 import asyncio
 import time
@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
+from trunkline.contract.operations import details
 from trunkline.sandbox.servicetitan.choices import LENIENT, Choices
 from trunkline.sandbox.servicetitan.clients import (
     DEFAULT_TENANT,
@@ -43,7 +44,7 @@ class SandboxOptions:
     """How many customers, made from which seed, for which tenant and app, with which faults from the start.
 
     `clients` may sign in beside the one that `client_id`, `client_secret`, `tenant_id` and `scopes` describe; a tenant
-    of theirs that is another has data of its own. `table_rows` is the length of tables that are made from schemas alone.
+    of theirs that is another has data of its own. `table_rows` is the length of tables made from schemas alone.
     """
 
     customers: int = 5_000
@@ -86,7 +87,7 @@ class Sandbox:
         self.tokens_given = 0
         self._worlds = {options.tenant_id: self.world}
         self._tokens: dict[str, Token] = {}
-        self._recent: defaultdict[tuple[str, int], deque[float]] = defaultdict(deque)
+        self._recent: defaultdict[int, deque[float]] = defaultdict(deque)
 
     def world_of(self, tenant_id: int) -> World:
         """The data of one tenant, made up when first asked for."""
@@ -146,15 +147,15 @@ class Sandbox:
         if found is None:
             return gateway(404, "No operation matches this request.")
         route, parameters = found
-        if refused := self._forbidden(route, parameters["tenant"], token):
+        if refused := self._forbidden(route, parameters["tenant"], token) or self._limit(token.tenant_id):
             return refused
-        if limited := self._limit(headers["st-app-key"], token.tenant_id):
-            return limited
         if delay := self._hits("delay", request):
             await asyncio.sleep(delay)
-        if fault := self._fault(request):
-            return fault
-        reply = self._answer(route, parameters, request, token, headers.get("content-type", ""))
+        return self._fault(request) or self._spoilt(
+            route, request, self._answer(route, parameters, request, token, headers.get("content-type", ""))
+        )
+
+    def _spoilt(self, route: Route, request: Request, reply: Reply) -> Reply:
         if reply.status < 300:
             reply.body = spoilt(route.operation, reply.body, lambda kind: self._hits(kind, request) > 0)
         return reply
@@ -169,10 +170,20 @@ class Sandbox:
                 raise invalid("from", "The token is not valid.")
             answer = route.answer(call)
         except Problem as problem:
-            return problem_details(problem)
+            return self._refused(route, problem)
         if isinstance(answer, Content):
             return Reply(answer.status or route.status, answer.body, content_type=answer.content_type)
         return Reply(route.status, answer)
+
+    def _refused(self, route: Route, problem: Problem) -> Reply:
+        """Problem details, except where a refusal is published as a mere text or as nothing."""
+        published = details(route.operation).responses.get(str(problem.status), {})
+        if published is None:
+            return Reply(problem.status)
+        if published.get("type") == "string":
+            texts = [f"{field}: {text}" for field, complaints in problem.errors.items() for text in complaints]
+            return Reply(problem.status, msgspec.json.encode(" ".join(texts) or problem.title))
+        return problem_details(problem)
 
     def _token_of(self, request: Request, headers: dict[str, str]) -> Token | None:
         text = headers.get("authorization", "").removeprefix("Bearer ")
@@ -192,8 +203,8 @@ class Sandbox:
             return gateway(403, "Access to this resource is not allowed.")
         return None
 
-    def _limit(self, app_key: str, tenant_id: int) -> Reply | None:
-        now, recent = time.monotonic(), self._recent[app_key, tenant_id]
+    def _limit(self, tenant_id: int) -> Reply | None:
+        now, recent = time.monotonic(), self._recent[tenant_id]
         while recent and recent[0] <= now - 1.0:
             recent.popleft()
         if len(recent) >= self.options.requests_per_second:

@@ -226,10 +226,10 @@ def overlaid(world: World, body: Row) -> Row:
         if reason["name"] not in CALL_REASONS:
             raise invalid("reason.name", f"'{reason['name'][:50]}' is not valid.")
         found["reason"] = {"id": 1 + CALL_REASONS.index(reason["name"]), "name": reason["name"]}
-    for field, table, shown in _LINKS:
+    for field, linked_table, shown in _LINKS:
         wanted = body.get(f"{field}Id") or (body.get(field) or {}).get("id")
         if wanted:
-            linked = world.find(table, wanted)
+            linked = world.find(linked_table, wanted)
             if linked is None:
                 raise invalid(f"{field}Id", f"There is no {field} with id {wanted}.")
             found[field] = {"id": wanted, shown: linked["jobNumber" if shown == "number" else "name"]}

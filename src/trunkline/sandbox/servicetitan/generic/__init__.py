@@ -1,1 +1,1 @@
-"""The operations that nobody wrote by hand: rows and answers made from the published schemas, changed as clients say."""
+"""Operations that nobody wrote by hand: rows and answers made from the published schemas, changed as clients say."""

@@ -44,11 +44,10 @@ def _listed(how: Plan, call: Call) -> Any:
     by = by.lstrip("+-")
     if by and by[0].lower() + by[1:] in how.shape.names:
         matching = ordered(matching, by, descending=descending)
-    if how.shape.wrapping == "bare":
-        return list(matching)
-    if how.shape.wrapping == "data":
-        return {"data": list(matching)}
-    return paged(call, matching, largest=_SHORT_PAGES.get(how.table, LARGEST_PAGE))
+    if how.shape.wrapping != "page" and "pageSize" not in changes.query_names(operation):
+        return list(matching) if how.shape.wrapping == "bare" else {"data": list(matching)}
+    page = paged(call, matching, largest=_SHORT_PAGES.get(how.table, LARGEST_PAGE))
+    return {"page": page, "data": {"data": page["data"]}}.get(how.shape.wrapping, page["data"])
 
 
 _STATES = {"ActiveOnly": "True", "InactiveOnly": "False", "All": "Any"}
@@ -100,9 +99,9 @@ def _singleton(how: Plan, call: Call) -> Any:
 def _first(how: Plan, call: Call, row_id: RowId, above: Row) -> Row:
     """As it is before anybody has written it."""
     nearest = how.owners[-1] if how.owners else None
-    owner = existing(call.world, nearest.table, key_of(how, call, nearest.parameter)) if nearest else {}
-    stamps = {name: owner.get(name) or call.world.rows.stamps(0)[name] for name in ("createdOn", "modifiedOn")}
-    households = {name: owner[name] for name in ("customerId", "locationId") if name in owner}
+    owner: Row = existing(call.world, nearest.table, key_of(call, nearest.parameter)) if nearest else {}
+    stamps: Row = {name: owner.get(name) or call.world.rows.stamps(0)[name] for name in ("createdOn", "modifiedOn")}
+    households: Row = {name: owner[name] for name in ("customerId", "locationId") if name in owner}
     return {**households, **above, **stamps, "id": row_id, "active": True}
 
 

@@ -13,12 +13,12 @@ from trunkline.sandbox.servicetitan.rows import TECHNICIANS
 from trunkline.sandbox.servicetitan.world import RowId, World
 
 CHILDREN_EACH = 2
-# Tables with one row for each row of another, under the same id.
+# Tables with one row for each job, under the same id.
 _TWINS = {"accounting/invoices": "jobs", "jpm/jobs/history": "jobs"}
 _YEAR = timedelta(days=365)
 
 
-def _link(world: World, k: int) -> Row:
+def _link(_world: World, k: int) -> Row:
     return {"relatedEntityId": FIRST_CUSTOMER + k, "typeSlug": "customer", "typeName": "Customer"}
 
 
@@ -27,7 +27,7 @@ def _opt_out(world: World, k: int) -> Row:
     return {"id": number, "contactNumber": number, "optOutType": "Marketing"}
 
 
-def _suppression(world: World, k: int) -> Row:
+def _suppression(_world: World, k: int) -> Row:
     return {"email": f"customer{k * 20}@example.com", "reason": "Unsubscribe"}
 
 
@@ -35,10 +35,19 @@ def _rating(world: World, k: int) -> Row:
     return {"technicianId": 1 + k % TECHNICIANS, "jobId": world.rows.job_id(k * 3, 0)}
 
 
+def _nothing(_world: World, _k: int) -> Row:
+    return {}
+
+
+def _canceled(world: World, k: int) -> Row:
+    return {"jobId": world.rows.job_id(k * 3, 0)}
+
+
 # Fields by which rows are found, so that it does not do to make them up when they are shown.
 _FOUND_BY = {
     "crm/contacts/relationships": _link,
     "customer-interactions/technician-ratings": _rating,
+    "jpm/jobs/cancel-reasons": _canceled,
     "marketing/suppressions": _suppression,
     "telecom/optinouts/optouts": _opt_out,
 }
@@ -54,7 +63,7 @@ def base_rows(world: World, name: str, *, most: int) -> list[Row]:
     names = NAMES.get(name)
     count = len(names) if names else most
     owners = _owners(world, table, count)
-    found_by = _FOUND_BY.get(name, lambda _world, _k: {})
+    found_by = _FOUND_BY.get(name, _nothing)
     ids = _ids(world, table, count)
     return [
         {
@@ -63,6 +72,7 @@ def base_rows(world: World, name: str, *, most: int) -> list[Row]:
             **({"_name": names[k]} if names else {}),
             "active": k % 12 != 11,
             **_stamps(world, k / max(1, len(ids))),
+            **({"jobId": row_id} if name in _TWINS else {}),
             **found_by(world, k),
         }
         for k, row_id in enumerate(ids)

@@ -1,4 +1,4 @@
-"""What clients send, held against the published schema: unknown fields are dropped, wrong ones refused by their names."""
+"""What clients send, held against the published schema: unknown fields are dropped, wrong ones refused by name."""
 
 import re
 from collections.abc import Callable

@@ -117,8 +117,10 @@ def written(how: Plan, call: Call, row: Row, body: Row | None = None) -> Row:
 def _meant(how: Plan, body: Row) -> Row:
     """The body under the names that rows have, and what the operation does beside."""
     names = _RENAMED.get(how.operation.name) or _RENAMED.get(how.table, {})
-    effect = _EFFECTS.get(how.operation.name, lambda _: {})
-    fields = {names.get(name, name): value for name, value in body.items()} | effect(body)
+    effect = _EFFECTS.get(how.operation.name)
+    fields: Row = {names.get(name, name): value for name, value in body.items()}
+    if effect:
+        fields |= effect(body)
     if isinstance(fields.get("campaignPhoneNumbers"), str):
         fields["campaignPhoneNumbers"] = [fields["campaignPhoneNumbers"]]
     return fields

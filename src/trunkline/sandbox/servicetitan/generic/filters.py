@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from functools import cache
-from typing import Any
+from uuid import UUID
 
 from trunkline.contract.operations import Operation, Parameter, details
 from trunkline.sandbox.servicetitan.exchange import Call, choice, integer, invalid, moment
@@ -23,6 +23,7 @@ from trunkline.sandbox.servicetitan.lists import (
     switch,
     text,
 )
+from trunkline.sandbox.servicetitan.world import World
 
 # Parameters that choose no rows, or do so elsewhere.
 _OTHERS = frozenset(
@@ -89,6 +90,8 @@ def _filter(module: str, parameter: Parameter, fields: dict[str, Schema]) -> Fil
         if bound := re.fullmatch(f"(\\w+?)({ending})", name):
             field = _dated(bound[1], fields)
             return compare(field) if field else None
+    if name == "ids":
+        return _guids if fields.get("id", {}).get("format") == "guid" else one_of("id" if "id" in fields else "jobId")
     if name in fields:
         return _same(name, fields[name])
     if (single := re.sub(r"s$", "", name)) in fields and single != name:
@@ -120,7 +123,7 @@ def _same(name: str, schema: Schema) -> Filter:
 def _among(name: str) -> Filter:
     """The row's list has one of the parameter's values."""
 
-    def read(_world: Any, _name: str, listed: str) -> Keep:
+    def read(_world: World, _name: str, listed: str) -> Keep:
         wanted = {part.strip() for part in listed.split(",")}
 
         def keep(row: Row) -> bool:
@@ -129,6 +132,16 @@ def _among(name: str) -> Filter:
         return keep
 
     return read
+
+
+def _guids(world: World, name: str, listed: str) -> Keep:
+    """The row has one of the ids, each of which is a GUID."""
+    for part in listed.split(","):
+        try:
+            UUID(part.strip())
+        except ValueError:
+            raise invalid(name, f"'{part[:50]}' is not valid.") from None
+    return one_of("id", str)(world, name, listed.lower())
 
 
 def _inner(module: str, name: str, fields: dict[str, Schema]) -> Filter | None:

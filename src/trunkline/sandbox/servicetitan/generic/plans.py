@@ -67,6 +67,9 @@ _KINDS: dict[str, Kind] = {
     "taskmanagement.tasks.create_subtask": "create",
 }
 
+# Last words of paths that do something to several rows at once.
+_IN_BULK: dict[str, Kind] = {"custom-fields": "custom-fields", "markasexported": "exported"}
+
 
 @dataclass(frozen=True)
 class Owner:
@@ -155,10 +158,8 @@ def _kind(operation: Operation, words: list[str], own: str | None) -> Kind:
         return "feed"
     if method == "GET":
         return "list" if wrapping not in {"one", "nothing"} else "single" if own else "singleton"
-    if words[-1] == "custom-fields":
-        return "custom-fields"
-    if words[-1] == "markasexported":
-        return "exported"
+    if words[-1] in _IN_BULK:
+        return _IN_BULK[words[-1]]
     if own:
         return "remove" if method == "DELETE" else "update"
     return "create" if method == "POST" and _table(operation.module, words) in _listed() else "act"
@@ -166,7 +167,7 @@ def _kind(operation: Operation, words: list[str], own: str | None) -> Kind:
 
 @dataclass(frozen=True)
 class Table:
-    """What is known about the rows of a table: the field that is their id, whose rows they are, and all their fields."""
+    """What is known about a table: the field that is the id of its rows, whose rows they are, and all their fields."""
 
     name: str
     module: str

@@ -18,8 +18,9 @@ from trunkline.sandbox.servicetitan.invented import Row, mix, stamp
 DEEPEST = 5
 MISSING: Any = object()
 """Nothing is known, not even that there is nothing."""
-_MOMENT = re.compile(r"\d{4}-\d\d-\d\d")
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
+_EMPTY = {"boolean": False, "number": 0.0}
 _KINDS: dict[str, type | tuple[type, ...]] = {
     "string": str,
     "integer": int,
@@ -95,7 +96,14 @@ def _fitting(schema: Schema, given: Any) -> Any:
         return MISSING
     if "enum" in schema and given not in schema["enum"]:
         return MISSING
-    return given
+    return _dated(given, schema.get("format")) if isinstance(given, str) else given
+
+
+def _dated(given: str, wanted: str | None) -> str:
+    """A day becomes its midnight where a moment belongs, and a moment its day."""
+    if wanted == "date-time" and _DAY.fullmatch(given):
+        return f"{given}T00:00:00.0000000Z"
+    return given[:10] if wanted == "date" else given
 
 
 def _scalar(schema: Schema, subject: Subject) -> Any:
@@ -104,15 +112,15 @@ def _scalar(schema: Schema, subject: Subject) -> Any:
         return None
     if "enum" in schema:
         return schema["enum"][0 if subject.blank else subject.dice() % len(schema["enum"])]
-    if schema["type"] == "boolean" and subject.blank:
-        return field in {"active", "isActive"}
-    if schema["type"] == "number" and subject.blank:
-        return 0.0
+    if subject.blank and schema["type"] in _EMPTY:
+        return field in {"active", "isActive"} if schema["type"] == "boolean" else _EMPTY[schema["type"]]
     referred = _referred(schema, subject, field)
-    if referred is not MISSING:
-        return referred
+    return _by_name(schema, subject, field) if referred is MISSING else referred
+
+
+def _by_name(schema: Schema, subject: Subject, field: str) -> Any:
     for make in rule(field):
-        found = _fitting(schema, _formatted(schema, make(subject)))
+        found = _fitting(schema, _whole_number(schema, make(subject)))
         if found is not MISSING and _well_formed(schema, field, found):
             return found
     return _FALLBACKS.get(schema.get("format", ""), _FALLBACKS[schema["type"]])(subject)
@@ -135,19 +143,14 @@ def _referred(schema: Schema, subject: Subject, field: str) -> Any:
     return str(row.get("name") or row.get("jobNumber") or row_id)
 
 
-def _formatted(schema: Schema, value: Any) -> Any:
-    """A moment as the schema's format has it."""
-    if isinstance(value, str) and schema.get("format") == "date":
-        return value[:10]
-    if isinstance(value, float) and schema["type"] == "integer":
-        return int(value)
-    return value
+def _whole_number(schema: Schema, value: Any) -> Any:
+    return int(value) if isinstance(value, float) and schema["type"] == "integer" else value
 
 
 def _well_formed(schema: Schema, field: str, value: Any) -> bool:
     """A moment is one only where a moment belongs, and nothing else is."""
     wanted = schema.get("format")
-    if isinstance(value, str) and _MOMENT.match(value):
+    if isinstance(value, str) and _DAY.match(value):
         return wanted in {"date-time", "date"} or field.endswith("Date")
     return wanted not in {"date-time", "date", "duration", "guid"}
 

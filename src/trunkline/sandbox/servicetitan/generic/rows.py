@@ -20,7 +20,7 @@ GONE = "_gone"
 """Marks rows that were deleted and have no `active` to show it by: only export feeds still have them."""
 
 
-def key_of(plan: Plan, call: Call, parameter: str) -> RowId:
+def key_of(call: Call, parameter: str) -> RowId:
     """What a parameter in the path says, as rows have it."""
     text = call.path[parameter]
     if "-" in text:
@@ -36,8 +36,8 @@ def owner_fields(plan: Plan, call: Call) -> Row:
     """
     for owner in plan.owners:
         if owner.table:
-            existing(call.world, owner.table, key_of(plan, call, owner.parameter))
-    return {owner.field: key_of(plan, call, owner.parameter) for owner in plan.owners if owner.field}
+            existing(call.world, owner.table, key_of(call, owner.parameter))
+    return {owner.field: key_of(call, owner.parameter) for owner in plan.owners if owner.field}
 
 
 def existing(world: World, table: str, row_id: RowId) -> Row:
@@ -58,9 +58,8 @@ def own_row(plan: Plan, call: Call) -> Row:
     Raises:
         Problem: 404, there is none.
     """
-    assert plan.own is not None
     above = owner_fields(plan, call)
-    row = existing(call.world, plan.table, key_of(plan, call, plan.own))
+    row = existing(call.world, plan.table, key_of(call, plan.own or "id"))
     if any(row.get(field, value) != value for field, value in above.items()):
         raise Problem(404, f"There is no record with id {row['id']}.")
     return row
@@ -120,8 +119,7 @@ def _whole(world: World, about: Table, name: str, row: Row) -> Any:
     """A field of a row written by hand: what is known, or what an empty one has."""
     if name not in about.fields:
         return row.get(name)
-    known = row[name] if name in row else MISSING
-    return render(about.module, about.fields[name], Subject(world, about.name, row, (name,)), known)
+    return render(about.module, about.fields[name], Subject(world, about.name, row, (name,)), row.get(name, MISSING))
 
 
 def _derived(table: str, row: Row) -> Row:

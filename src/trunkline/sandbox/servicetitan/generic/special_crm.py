@@ -172,7 +172,7 @@ def _delete_contact(how: Plan, call: Call) -> Any:
 
 def _upsert_method(how: Plan, call: Call) -> Any:
     """PUT makes the contact method where there is none."""
-    row_id = key_of(how, call, "contactMethodId")
+    row_id = key_of(call, "contactMethodId")
     if call.world.find(how.table, row_id):
         return changes.update(how, call)
     above = owner_fields(how, call)

@@ -14,6 +14,7 @@ from trunkline.sandbox.servicetitan.generic.rows import (
     existing,
     new_row,
     own_row,
+    owner_fields,
     removed,
     shown,
     write_external,
@@ -219,6 +220,7 @@ def _delete_shifts(how: Plan, call: Call) -> Any:
 
 def _match_budget_codes(how: Plan, call: Call) -> Any:
     """A code is valid that some budget code has."""
+    owner_fields(how, call)
     inner = how.shape.names["matches"]["items"]
     one = properties(how.shape.module, inner)["budgetCodes"]["items"]
     codes = [shown(how, call, row, one) for row in call.world.all_rows("jpm/budget-codes")]
@@ -235,8 +237,7 @@ def _match_budget_codes(how: Plan, call: Call) -> Any:
 def _attach_file(how: Plan, call: Call) -> Any:
     existing(call.world, "jobs", call.id)
     name, content = _file_in(call)
-    row = {"id": call.world.new_id(), "jobId": call.id, "fileName": name, "content": content}
-    call.world.put(_ATTACHMENTS, row)
+    new_row(call.world, _ATTACHMENTS, {"jobId": call.id, "fileName": name, "content": content})
     return {"fileName": name}
 
 
@@ -259,7 +260,7 @@ def _attachments(how: Plan, call: Call) -> Any:
     job_id = int(call.path["jobId"])
     existing(call.world, "jobs", job_id)
     rows = [row for row in call.world.all_rows(_ATTACHMENTS) if row["jobId"] == job_id]
-    data = [{"id": row["id"], "fileName": row["fileName"], "createdOn": row["modifiedOn"]} for row in rows]
+    data = [{"id": row["id"], "fileName": row["fileName"], "createdOn": row["createdOn"]} for row in rows]
     return Content(msgspec.json.encode({"data": data}), "application/json")
 
 
