@@ -7,10 +7,10 @@ from urllib.parse import parse_qsl
 
 import httpx
 import pytest
-from contract import Contract
 from sandbox_kit import SMALL, TENANT
 
 from company import Unlimited
+from contract import Contract
 from trunkline.domain.logging_plan import LogKind
 from trunkline.logbook.notes import ServiceTitanNotes
 from trunkline.mirror.feeds import FEEDS

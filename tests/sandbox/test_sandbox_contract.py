@@ -7,7 +7,6 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
-from contract import SEEN_AS_NULL, Contract, nulls_against_the_schema
 from sandbox_kit import (
     NEW_LEAD,
     NEW_NOTE,
@@ -20,6 +19,7 @@ from sandbox_kit import (
     sign_in,
 )
 
+from contract import SEEN_AS_NULL, Contract, nulls_against_the_schema
 from trunkline.sandbox.servicetitan import SandboxOptions, SandboxServer
 from trunkline.sandbox.servicetitan.operations import OPERATIONS, Operation
 

@@ -12,6 +12,7 @@ _COMMANDS = {
     "demo": "trunkline.cli.demo",
     "lookup": "trunkline.cli.lookup",
     "sync": "trunkline.cli.sync",
+    "tenants": "trunkline.cli.tenants",
     "sandbox": "trunkline.cli.sandbox",
 }
 

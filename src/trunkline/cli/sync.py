@@ -13,9 +13,10 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from trunkline import logs
 from trunkline.cli.options import choose_tenant, data_dir_option, read_settings, tenant_option
 from trunkline.mirror.sync import MirrorSync
-from trunkline.resources import Refusal, client_for, mirror_lock, opened
-from trunkline.settings import Settings, TenantSettings
+from trunkline.resources import Refusal, client_for, opened
+from trunkline.settings import Settings
 from trunkline.store.database import DatabaseUnavailable
+from trunkline.tenants.registry import mirror_lock
 
 
 @click.command()
@@ -26,7 +27,7 @@ def sync(data_dir: Path | None, tenant: int | None) -> None:
     logs.configure()
     settings = read_settings(data_dir)
     try:
-        problems = asyncio.run(_sync(settings, choose_tenant(settings, tenant)))
+        problems = asyncio.run(_sync(settings, tenant))
     except (Refusal, DatabaseUnavailable) as error:
         raise click.ClickException(str(error)) from None
     for problem in sorted(set(problems.values())):
@@ -36,7 +37,7 @@ def sync(data_dir: Path | None, tenant: int | None) -> None:
         raise SystemExit(1)
 
 
-async def _sync(settings: Settings, tenant: TenantSettings) -> dict[str, str]:
+async def _sync(settings: Settings, tenant_id: int | None) -> dict[str, str]:
     columns = (
         TextColumn("{task.description:24}"),
         BarColumn(),
@@ -45,6 +46,7 @@ async def _sync(settings: Settings, tenant: TenantSettings) -> dict[str, str]:
         TimeElapsedColumn(),
     )
     async with opened(settings) as database, httpx.AsyncClient() as http:
+        tenant = await choose_tenant(settings, database, tenant_id)
         mirror = MirrorSync(database, client_for(tenant, database, http), region=tenant.region)
         console = Console(stderr=True)
         async with AsyncExitStack() as stack:

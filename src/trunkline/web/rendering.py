@@ -40,6 +40,7 @@ _WORDS = (
     words.money,
     words.since,
     words.initials,
+    words.environment,
 )
 
 
