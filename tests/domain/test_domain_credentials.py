@@ -74,6 +74,7 @@ def test_a_client_id_that_another_environment_has_already_was_set_up_for_the_wro
     assert list(told) == [CredentialField.ENVIRONMENT]
     assert "set up for integration already" in told[CredentialField.ENVIRONMENT]
     assert mistakes(typed, {ID: "production", "cid.other": "integration"}) == {}
+    assert mistakes(typed, {ID: "http://127.0.0.1:8050"}) == {}  # sandboxes all accept the same
 
 
 def test_what_was_typed_is_not_shown_when_it_is_printed() -> None:

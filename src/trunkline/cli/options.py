@@ -25,8 +25,10 @@ def read_settings(data_dir: Path | None) -> Settings:
         raise click.UsageError(str(error)) from None
 
 
-async def choose_tenant(settings: Settings, database: Database, tenant_id: int | None) -> TenantSettings:
-    """The tenant asked for, or the only one there is.
+async def choose_tenant(
+    settings: Settings, database: Database, tenant_id: int | None, *, connecting: bool = False
+) -> TenantSettings:
+    """The tenant asked for, or the only one there is; one that is to be connected to has secrets that can be read.
 
     Raises:
         DatabaseUnavailable: nobody can say who there is.
@@ -40,6 +42,9 @@ async def choose_tenant(settings: Settings, database: Database, tenant_id: int |
     if tenant_id is None and len(tenants) == 1:
         tenant_id = next(iter(tenants))
     if tenant_id is not None and tenant_id in tenants:
-        return tenants[tenant_id].settings
+        chosen = tenants[tenant_id]
+        if connecting and chosen.trouble is not None:
+            raise click.ClickException(chosen.trouble)
+        return chosen.settings
     known = ", ".join(f"{tenant.id} ({tenant.settings.name})" for tenant in tenants.values())
     raise click.UsageError(f"Say which tenant with --tenant: {known}.")

@@ -46,7 +46,7 @@ async def _sync(settings: Settings, tenant_id: int | None) -> dict[str, str]:
         TimeElapsedColumn(),
     )
     async with opened(settings) as database, httpx.AsyncClient() as http:
-        tenant = await choose_tenant(settings, database, tenant_id)
+        tenant = await choose_tenant(settings, database, tenant_id, connecting=True)
         mirror = MirrorSync(database, client_for(tenant, database, http), region=tenant.region)
         console = Console(stderr=True)
         async with AsyncExitStack() as stack:

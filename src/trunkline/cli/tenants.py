@@ -1,6 +1,7 @@
 """`trunkline tenants`: the companies of this installation. A running service takes up every change by itself."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -184,6 +185,7 @@ def _with_registry(data_dir: Path | None, work: Callable[[TenantRegistry], Await
 def _with_database(data_dir: Path | None, work: Callable[[TenantRegistry, Database], Awaitable[T]]) -> T:
     """Do `work`; what goes wrong is one sentence."""
     logs.configure()
+    logging.getLogger("trunkline").setLevel(logging.WARNING)  # what was done is the command's output
     settings = read_settings(data_dir)
 
     async def done() -> T:

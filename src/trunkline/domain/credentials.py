@@ -22,6 +22,7 @@ class CredentialField(StrEnum):
     APP_KEY = "app_key"
 
 
+_NAMED = {"production", "integration"}
 _NAMES = {
     CredentialField.CLIENT_ID: "client id",
     CredentialField.CLIENT_SECRET: "client secret",
@@ -54,7 +55,8 @@ class TypedCredentials(msgspec.Struct, frozen=True):
 def mistakes(typed: TypedCredentials, environments: Mapping[str, str] | None = None) -> dict[CredentialField, str]:
     """One sentence for each field that cannot be right; none of them repeats a secret.
 
-    `environments` gives each client id that is set up already its environment: a client id belongs to one only.
+    `environments` gives each client id that is set up already its environment: a client id of ServiceTitan's belongs to
+    one only.
     """
     found: dict[CredentialField, str] = {}
     if sentence := _environment_mistake(typed.environment):
@@ -68,12 +70,18 @@ def mistakes(typed: TypedCredentials, environments: Mapping[str, str] | None = N
         if sentence := _mistake(field, value):
             found[field] = sentence
     other = (environments or {}).get(typed.client_id, typed.environment)
-    if not found and other != typed.environment:
+    if not found and other != typed.environment and {other, typed.environment} <= _NAMED:
         found[CredentialField.ENVIRONMENT] = (
             f"This client id is set up for {other} already, and belongs to one environment only: choose {other}, or"
             f" take the client id of {typed.environment}."
         )
     return found
+
+
+def looks_secret(text: str) -> bool:
+    """Whether `text` has the form of a client secret or an app key, wherever it was typed."""
+    secret_forms = (form for field, form in _FORMS if field is not CredentialField.CLIENT_ID)
+    return any(form.match(text.strip()) for form in secret_forms)
 
 
 def _mistake(field: CredentialField, value: str) -> str | None:
@@ -107,7 +115,7 @@ def _article(name: str) -> str:
 
 
 def _environment_mistake(text: str) -> str | None:
-    if text in {"production", "integration"}:
+    if text in _NAMED:
         return None
     parts = urlsplit(text)
     host = (parts.hostname or "") if parts.scheme in {"http", "https"} else ""

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import msgspec
 from pydantic import SecretStr, ValidationError
 
-from trunkline.domain.credentials import TypedCredentials, mistakes
+from trunkline.domain.credentials import TypedCredentials, looks_secret, mistakes
 from trunkline.settings import ServiceTitanSettings, TenantSettings
 from trunkline.tenants.tenant import Tenant
 
@@ -16,6 +16,9 @@ class Mistaken(Exception):
     def __init__(self, sentences: Mapping[str, str]) -> None:
         super().__init__(" ".join(sentences.values()))
         self.sentences = sentences
+
+
+_SECRETS = {"client_secret": "client secret", "app_key": "app key"}
 
 
 class TenantForm(msgspec.Struct, frozen=True):
@@ -33,6 +36,15 @@ class TenantForm(msgspec.Struct, frozen=True):
 
     def __repr__(self) -> str:
         return f"TenantForm({self.tenant_id!r}, {self.name!r})"
+
+    def shown(self) -> "TenantForm":
+        """What may be shown again: no secret, not even one that was typed into another field."""
+        kept = {
+            name: value
+            for name in self.__struct_fields__
+            if name not in _SECRETS and not looks_secret(value := getattr(self, name))
+        }
+        return TenantForm(**{name: kept.get(name, "") for name in self.__struct_fields__})
 
     @classmethod
     def of(cls, tenant: Tenant) -> "TenantForm":
@@ -84,7 +96,10 @@ def _plain_mistakes(form: TenantForm, present: Tenant | None) -> dict[str, str]:
         wrong["name"] = "The name is empty."
     if not form.links_base.startswith(("https://", "http://")):
         wrong["links_base"] = "The address of ServiceTitan's pages begins with https://."
-    for field, name in (("client_secret", "client secret"), ("app_key", "app key")):
+    for field in ("tenant_id", "name", "timezone", "region", "links_base"):
+        if looks_secret(getattr(form, field)):
+            wrong[field] = "This looks like a secret: it belongs into another field."
+    for field, name in _SECRETS.items():
         if not getattr(form, field) and (present is None or present.trouble):
             wrong[field] = f"The {name} is empty."
     return wrong

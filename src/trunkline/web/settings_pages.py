@@ -182,5 +182,5 @@ def _form(office: Office, present: Tenant | None, form: TenantForm, mistakes: di
     """The form with all that was typed but the secrets: those are typed again."""
     _desk(office)
     status = HTTPStatus.BAD_REQUEST if mistakes else HTTPStatus.OK
-    context = {"here": _HERE, "present": present, "form": form, "mistakes": mistakes, "zones": zones()}
+    context = {"here": _HERE, "present": present, "form": form.shown(), "mistakes": mistakes, "zones": zones()}
     return page("settings_form.html", None, context, status=status)
