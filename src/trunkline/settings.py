@@ -141,6 +141,12 @@ class Settings(BaseSettings):
     settle_s: float = Field(default=105.0, gt=0)
 
     @property
+    def phone_systems(self) -> list[PhoneSystemSettings]:
+        """All of them, whoever's they are."""
+        owned = [system for tenant in self.tenants for system in tenant.phone_systems]
+        return owned + [system for network in self.networks for system in network.phone_systems]
+
+    @property
     def postgres_dir(self) -> Path:
         """Where the embedded server keeps its data."""
         return self.data_dir / "postgres"
@@ -150,8 +156,7 @@ class Settings(BaseSettings):
         ids = [tenant.id for tenant in self.tenants]
         if len(set(ids)) != len(ids):
             raise ValueError("two tenants have the same id")
-        systems = [one.phone_systems for one in self.tenants] + [one.phone_systems for one in self.networks]
-        accounts = [system.account for some in systems for system in some]
+        accounts = [system.account for system in self.phone_systems]
         if len(set(accounts)) != len(accounts):
             raise ValueError("two phone systems have the same account name")
         names = [network.name for network in self.networks]

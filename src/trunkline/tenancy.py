@@ -16,11 +16,11 @@ from trunkline.domain import phone
 from trunkline.logbook.notes import PausedNotes, ServiceTitanNotes
 from trunkline.logbook.writer import Notes
 from trunkline.mirror.sync import MirrorSync
-from trunkline.phone_systems.base import LinkState, StreamAdapter, WebhookAdapter
+from trunkline.phone_systems.base import Adapter, LinkState, StreamAdapter, WebhookAdapter
 from trunkline.phone_systems.registry import adapter
 from trunkline.resources import Refusal, client_for
 from trunkline.servicetitan.client import ServiceTitan
-from trunkline.settings import NetworkSettings, PhoneSystemSettings, Settings
+from trunkline.settings import NetworkSettings, Settings
 from trunkline.store.database import Database, DatabaseUnavailable
 from trunkline.store.locks import AdvisoryLock, LockLost
 from trunkline.tenants.registry import TenantRegistry, mirror_lock
@@ -113,6 +113,7 @@ class Tenancy:
         self._roster = roster
         self._registry = registry
         self._background = background
+        self._adapters: dict[str, Adapter] = {}
         self._desk: CallDesk | None = None
         self._sweeper: Sweeper | None = None
 
@@ -126,9 +127,11 @@ class Tenancy:
         for tenant in tenants.values():
             self._connect(tenant)
         try:
-            self._roster.accounts.update({(one.tenant_id, one.name): one for one in self._accounts()})
+            for one in self._settings.phone_systems:
+                self._adapters[one.account] = adapter(one.system, one.account, one.options())
         except ValueError as error:
             raise Refusal(str(error)) from None
+        self._roster.accounts.update({(one.tenant_id, one.name): one for one in self._accounts()})
         self._roster.followed.update(name for _, name in self._roster.accounts)
 
     def start(self, desk: CallDesk, sweeper: Sweeper) -> None:
@@ -169,8 +172,9 @@ class Tenancy:
         roster.tenants.update(tenants)
         for tenant_id, tenant in tenants.items():
             known = tenant.settings
+            standstill = tenant.trouble or ("This company is paused." if tenant.paused else None)
             roster.infos[tenant_id] = TenantInfo(
-                tenant_id, known.name, known.timezone, known.links_base, known.region
+                tenant_id, known.name, known.timezone, known.links_base, known.region, standstill
             )  # fmt: skip
             roster.timezones[tenant_id] = known.timezone
             roster.regions[tenant_id] = known.region
@@ -200,13 +204,19 @@ class Tenancy:
     def _accounts(self) -> list[PhoneAccount]:
         """The phone systems that are to be followed now."""
         owned = [
-            _account(tenant.id, tenant.settings.region, one)
+            PhoneAccount(tenant.id, one.account, tenant.settings.region, self._adapters[one.account])
             for tenant in self._roster.tenants.values()
             for one in tenant.settings.phone_systems
             if tenant.runs
         ]
         shared = [
-            _account(NETWORKS_TENANT, self._roster.regions[members[0]], one, self._network(network, members))
+            PhoneAccount(
+                NETWORKS_TENANT,
+                one.account,
+                self._roster.regions[members[0]],
+                self._adapters[one.account],
+                network=self._network(network, members),
+            )
             for network in self._settings.networks
             if (members := self._running(network))
             for one in network.phone_systems
@@ -249,12 +259,6 @@ class Tenancy:
             self._background.keep(f"phone system {account.name}", partial(alone, held, follow))
         if isinstance(account.adapter, WebhookAdapter):
             self._roster.hooks[account.name] = Hook(account.adapter, partial(desk.receive, account, patient=False))
-
-
-def _account(tenant_id: int, region: str, one: PhoneSystemSettings, network: Network | None = None) -> PhoneAccount:
-    return PhoneAccount(
-        tenant_id, one.account, region, adapter(one.system, one.account, one.options()), network=network
-    )
 
 
 async def _follow(account: PhoneAccount, stream: StreamAdapter, desk: CallDesk, sweeper: Sweeper) -> None:

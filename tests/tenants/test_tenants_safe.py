@@ -79,7 +79,7 @@ def test_with_several_keys_the_first_encrypts_and_all_decrypt() -> None:
 def test_the_key_in_the_environment_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     keyring.set_keyring(Drawer())
     store = KeyStore(tmp_path)
-    kept = store.safe().seal(TENANT, "app_key", SECRET)
+    kept = store.safe(make=True).seal(TENANT, "app_key", SECRET)
     key = new_key()
     monkeypatch.setenv("TRUNKLINE_SECRET_KEY", key)
     assert not store.is_ours
@@ -100,7 +100,7 @@ def test_a_key_in_the_environment_that_is_none_is_told_in_a_sentence_that_does_n
 def test_with_a_keyring_the_key_lies_there_and_no_file_is_made(tmp_path: Path) -> None:
     drawer = Drawer()
     keyring.set_keyring(drawer)
-    sealed = KeyStore(tmp_path).safe().seal(TENANT, "app_key", SECRET)
+    sealed = KeyStore(tmp_path).safe(make=True).seal(TENANT, "app_key", SECRET)
     assert KeyStore(tmp_path).safe().open(TENANT, "app_key", sealed) == SECRET
     assert list(drawer.kept) == [("trunkline", str(tmp_path))]
     assert list(tmp_path.iterdir()) == []
@@ -108,7 +108,7 @@ def test_with_a_keyring_the_key_lies_there_and_no_file_is_made(tmp_path: Path) -
 
 def test_without_a_keyring_the_key_lies_in_a_file_that_its_owner_alone_can_read(tmp_path: Path) -> None:
     folder = tmp_path / "data"
-    sealed = KeyStore(folder).safe().seal(TENANT, "app_key", SECRET)
+    sealed = KeyStore(folder).safe(make=True).seal(TENANT, "app_key", SECRET)
     assert KeyStore(folder).safe().open(TENANT, "app_key", sealed) == SECRET
     (file,) = folder.iterdir()
     assert (file.name, file.stat().st_mode & 0o777) == ("secret.key", 0o600)
@@ -116,7 +116,7 @@ def test_without_a_keyring_the_key_lies_in_a_file_that_its_owner_alone_can_read(
 
 def test_a_key_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
     store = KeyStore(tmp_path)
-    store.safe()
+    store.safe(make=True)
     store.file.chmod(0o644)
     with pytest.raises(KeyTrouble, match=r"secret\.key can be read by others: make it yours alone with chmod 600\.$"):
         store.safe()
@@ -125,7 +125,20 @@ def test_a_key_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
 def test_a_locked_keyring_makes_nobody_a_second_key(tmp_path: Path) -> None:
     keyring.set_keyring(Drawer(locked=True))
     with pytest.raises(KeyTrouble, match="keyring does not open: unlock it, or set TRUNKLINE_SECRET_KEY"):
-        KeyStore(tmp_path).safe()
+        KeyStore(tmp_path).safe(make=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("variable", [None, "", " , "])
+def test_a_key_that_is_only_asked_for_is_not_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str | None
+) -> None:
+    if variable is not None:
+        monkeypatch.setenv("TRUNKLINE_SECRET_KEY", variable)
+    store = KeyStore(tmp_path)
+    assert store.is_ours
+    with pytest.raises(KeyTrouble, match="The key of the stored secrets is not there: set TRUNKLINE_SECRET_KEY, bring"):
+        store.safe()
     assert list(tmp_path.iterdir()) == []
 
 
@@ -140,11 +153,12 @@ def test_a_new_key_comes_before_the_old_until_that_is_dropped(tmp_path: Path, *,
     if has_keyring:
         keyring.set_keyring(Drawer())
     store = KeyStore(tmp_path)
-    old = store.safe().seal(TENANT, "app_key", SECRET)
+    old = store.safe(make=True).seal(TENANT, "app_key", SECRET)
+    before = store.read()
     both = store.add()
     new = both.reseal(TENANT, "app_key", old)
     assert store.safe().open(TENANT, "app_key", old) == SECRET
-    store.drop_old()
+    store.drop(before)
     assert store.safe().open(TENANT, "app_key", new) == SECRET
     with pytest.raises(Unreadable):
         store.safe().open(TENANT, "app_key", old)

@@ -150,7 +150,7 @@ def test_nothing_of_a_paused_company_runs_until_it_is_resumed(
     company.post(started("paused-1", number, did="+14375550199"))
     until(lambda: call_of(company, OTHER_TENANT, "paused-1"))  # the network goes on with the other company
     company.post(over("paused-1"))
-    assert f"{TENANT}" in company.get("/settings", **PAGE).text
+    assert "This company is paused." in until(lambda: company.get(f"/?tenant={TENANT}", **PAGE).text)
     assert send(company, f"{added}/resume", {}) == (303, added)
     until(lambda: company.execute(held)[0] > paused)  # its data are copied again
     company.post(started("resumed-1", number, did="+14375550199"))

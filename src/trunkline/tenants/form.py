@@ -39,12 +39,8 @@ class TenantForm(msgspec.Struct, frozen=True):
 
     def shown(self) -> "TenantForm":
         """What may be shown again: no secret, not even one that was typed into another field."""
-        kept = {
-            name: value
-            for name in self.__struct_fields__
-            if name not in _SECRETS and not looks_secret(value := getattr(self, name))
-        }
-        return TenantForm(**{name: kept.get(name, "") for name in self.__struct_fields__})
+        hidden = [name for name, value in msgspec.structs.asdict(self).items() if looks_secret(value)]
+        return msgspec.structs.replace(self, **dict.fromkeys((*hidden, *_SECRETS), ""))
 
     @classmethod
     def of(cls, tenant: Tenant) -> "TenantForm":

@@ -27,8 +27,9 @@ class KeyTrouble(Exception):
 class KeyStore:
     """The keys of one installation, newest first; the first encrypts, the others still decrypt.
 
-    They are read anew each time: another process may have changed them. One that is needed and not there is made, in
-    the keyring where there is one, else in the file `secret.key` in `data_dir`, which its owner alone can read.
+    They are read anew each time: another process may have changed them. What is kept by ourselves lies in the keyring
+    where there is one, else in the file `secret.key` in `data_dir`, which its owner alone can read. Whoever changes the
+    keys keeps other processes from it meanwhile.
     """
 
     data_dir: Path
@@ -38,44 +39,44 @@ class KeyStore:
         """Where the key lies when there is no keyring."""
         return self.data_dir / "secret.key"
 
-    def safe(self) -> Safe:
-        """The safe with the present keys.
+    def safe(self, *, make: bool = False) -> Safe:
+        """The safe with the present keys; `make` the first one where there is none.
 
         Raises:
             KeyTrouble: there is none that can be used.
         """
-        try:
-            return Safe(self._read() or self.write([new_key()]))
-        except ValueError as error:
-            raise KeyTrouble(str(error)) from None
+        keys = self.read()
+        if not keys and make:
+            keys = self._write([new_key()])
+        if not keys:
+            raise KeyTrouble(
+                f"The key of the stored secrets is not there: set {VARIABLE}, bring back {self.file}, or enter the"
+                " secrets again."
+            )
+        return _safe(keys)
 
-    def _read(self) -> Sequence[str]:
-        if from_environment := os.environ.get(VARIABLE):
-            return _split(from_environment)
-        return self._from_keyring() or self._from_file()
+    def read(self) -> Sequence[str]:
+        """The present keys; raises as :meth:`safe` where they cannot be read."""
+        return _from_environment() or self._from_keyring() or self._from_file()
 
     @property
     def is_ours(self) -> bool:
-        """Whether we may change the key: one that stands in the environment is somebody else's."""
-        return not os.environ.get(VARIABLE)
+        """Whether we may change the keys: those that stand in the environment are somebody else's."""
+        return not _from_environment()
 
     def add(self) -> Safe:
         """Put a new key before those there are; raises as :meth:`safe`."""
-        try:
-            return Safe(self.write([new_key(), *self._read()]))
-        except ValueError as error:
-            raise KeyTrouble(str(error)) from None
+        keys = [new_key(), *self.read()]
+        safe = _safe(keys)
+        self._write(keys)
+        return safe
 
-    def drop_old(self) -> None:
-        """Keep only the newest key."""
-        self.write(self._read()[:1])
+    def drop(self, old: Sequence[str]) -> None:
+        """Keep all keys but these."""
+        self._write([key for key in self.read() if key not in old])
 
-    def write(self, keys: Sequence[str]) -> Sequence[str]:
-        """Keep `keys` where the present ones are, or where new ones belong.
-
-        Raises:
-            KeyTrouble: the file cannot be written.
-        """
+    def _write(self, keys: Sequence[str]) -> Sequence[str]:
+        """Keep `keys` where the present ones are, or where new ones belong."""
         if not self.file.exists() and _has_keyring():
             try:
                 keyring.set_password(KEYRING_SERVICE, self._name, _SEPARATOR.join(keys))
@@ -115,6 +116,17 @@ class KeyStore:
             return ()
         except OSError as error:
             raise KeyTrouble(f"The key file {self.file} cannot be read: {error.strerror}.") from None
+
+
+def _safe(keys: Sequence[str]) -> Safe:
+    try:
+        return Safe(keys)
+    except ValueError as error:
+        raise KeyTrouble(str(error)) from None
+
+
+def _from_environment() -> Sequence[str]:
+    return _split(os.environ.get(VARIABLE, ""))
 
 
 def _has_keyring() -> bool:

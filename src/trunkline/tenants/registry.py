@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 
 import msgspec
 import structlog
@@ -140,12 +141,15 @@ class TenantRegistry:
         try:
             async with self._database.transaction() as connection:
                 await rows.lock(connection)
+                old = await asyncio.to_thread(self._keys.read)
                 safe = await asyncio.to_thread(self._keys.add if self._keys.is_ours else self._keys.safe)
                 found = await rows.read(connection)
                 for row in found:
                     await rows.change(connection, _resealed(row, safe))
-            if self._keys.is_ours:
-                await asyncio.to_thread(self._keys.drop_old)
+            if self._keys.is_ours:  # not before all else is committed
+                async with self._database.transaction() as connection:
+                    await rows.lock(connection)
+                    await asyncio.to_thread(self._keys.drop, old)
         except (KeyTrouble, Unreadable) as error:
             raise CannotChange(str(error)) from None
         return len(found)
@@ -166,7 +170,7 @@ class TenantRegistry:
     async def _sealed(self, connection: AsyncConnection, settings: TenantSettings) -> rows.TenantRow:
         await rows.lock(connection)
         try:
-            safe = await asyncio.to_thread(self._keys.safe)
+            safe = await asyncio.to_thread(partial(self._keys.safe, make=True))
         except KeyTrouble as error:
             raise CannotChange(str(error)) from None
         own = settings.servicetitan

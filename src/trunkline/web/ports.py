@@ -19,13 +19,14 @@ from trunkline.tenants.tenant import Tenant
 @dataclass(frozen=True)
 class TenantInfo:
     """One company: `timezone` is an IANA name, `region` how local numbers are read, `links_base` where its
-    ServiceTitan pages live."""
+    ServiceTitan pages live. `standstill` is one sentence about why nothing of it runs."""
 
     tenant_id: int
     name: str
     timezone: str = "America/New_York"
     links_base: str = "https://go.servicetitan.com"
     region: str = "US"
+    standstill: str | None = None
 
     @property
     def zone(self) -> ZoneInfo:
