@@ -162,8 +162,8 @@ class Tenancy:
                 self._start_sync(tenant.id)
         await self._renew_accounts()
         log.info("the tenants changed", now=sorted(tenants), paused=[t.id for t in tenants.values() if not t.runs])
-        for tenant_id in gone:  # what arrived between its erasing and now
-            await self._registry.erase(tenant_id)
+        for tenant_id in gone:
+            await self._registry.erase_rest(tenant_id)
 
     def _list(self, tenants: Mapping[int, Tenant]) -> None:
         roster = self._roster

@@ -166,3 +166,18 @@ async def test_a_tenant_whose_data_is_being_copied_is_not_erased_before_that_has
 async def _until_paused(registry: TenantRegistry) -> None:
     while not (await registry.read())[TENANT].paused:  # noqa: ASYNC110 - asked as another process would
         await asyncio.sleep(0.01)
+
+
+async def test_what_arrived_during_an_erasing_goes_too_unless_the_tenant_was_added_again(
+    settings: Settings, database: Database
+) -> None:
+    registry = TenantRegistry(settings, database)
+    await registry.add(FORM)
+    await _fill(database, TENANT)
+    before = await _counts(database, TENANT)
+    await registry.erase_rest(TENANT)
+    assert await _counts(database, TENANT) == before
+    await registry.remove(TENANT)
+    await _call(database, TENANT, heard_under=TENANT)
+    await registry.erase_rest(TENANT)
+    assert set((await _counts(database, TENANT)).values()) == {0}

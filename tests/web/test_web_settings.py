@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -158,7 +159,7 @@ def test_nothing_of_a_paused_company_runs_until_it_is_resumed(
     company.post(over("resumed-1"))
 
 
-def call_of(office: Office, tenant: int, key: str) -> dict[str, object] | None:
+def call_of(office: Office, tenant: int, key: str) -> dict[str, Any] | None:
     """A tenant's call, once it is there."""
     return next((one for one in office.calls(tenant) if one["call"]["call_key"] == key), None)
 
@@ -191,17 +192,17 @@ def test_a_call_of_a_network_is_logged_at_the_company_it_is_for(
     company: Office, backstage: Backstage, added: str
 ) -> None:
     jane = backstage.people.jane
-    before = len(backstage.notes())
     company.post(started("to-log", f"+1{jane.dialled}", did="+14375550199"))
     company.post(over("to-log"))
 
-    def logged() -> bool:
+    def logged() -> dict[str, Any] | None:
         found = call_of(company, TENANT, "to-log")
-        return found is not None and found.get("log", {}).get("state") == "logged"
+        return found if found and found.get("log", {}).get("state") == "logged" else None
 
-    until(logged)
-    written = backstage.notes()[before:]
-    assert jane.customer_id in {note["target_id"] for note in written}
+    found = until(logged)
+    assert found is not None
+    written = [note["target_id"] for note in backstage.notes() if f"[call:{found['ref']}]" in note["text"]]
+    assert jane.customer_id in written
 
 
 # What is wrong ----------------------------------------------------------------------------------------------------

@@ -116,8 +116,12 @@ class TenantRegistry:
         """
         await self.set_paused(tenant_id, paused=True)
         try:
-            async with asyncio.timeout(STANDSTILL_S), mirror_lock(self._database, tenant_id).held():
-                counts = await self.erase(tenant_id)
+            async with (
+                asyncio.timeout(STANDSTILL_S),
+                mirror_lock(self._database, tenant_id).held(),
+                self._database.transaction() as connection,
+            ):
+                counts = await rows.erase(connection, tenant_id)
         except TimeoutError:
             raise CannotChange(
                 "A process still copies this tenant's data: it is paused now; remove it once that has stopped."
@@ -125,10 +129,12 @@ class TenantRegistry:
         log.info("a tenant was erased", tenant_id=tenant_id, rows=counts)
         return counts
 
-    async def erase(self, tenant_id: int) -> dict[str, int]:
-        """Delete all there is of a tenant that nothing works for any more."""
+    async def erase_rest(self, tenant_id: int) -> None:
+        """Delete what arrived for a tenant while it was being erased, unless it was added again since."""
         async with self._database.transaction() as connection:
-            return await rows.erase(connection, tenant_id)
+            await rows.lock(connection)
+            if tenant_id not in {row.tenant_id for row in await rows.read(connection)}:
+                await rows.erase(connection, tenant_id)
 
     async def rotate_key(self) -> int:
         """Encrypt all secrets anew with a new key; returns of how many tenants.
