@@ -32,6 +32,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("EXAMPLE_SECRET", "cs1.example-secret\n")
     monkeypatch.delenv("DATABASE_URL", raising=False)
     (tmp_path / "app-key").write_text("ak1.example\n")
+    (tmp_path / "app-key").chmod(0o600)
     return tmp_path
 
 
@@ -66,12 +67,15 @@ def test_the_environment_wins_over_the_file(folder: Path, monkeypatch: pytest.Mo
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (('"env:EXAMPLE_SECRET"\napp', '"cs1.written-here"\napp'), "client_secret: write env:NAME or file:/path"),
+        (
+            ('"env:EXAMPLE_SECRET"\napp', '"cs1.written-here"\napp'),
+            "client_secret: write env:NAME, file:/path or command:PROGRAM",
+        ),
         (("env:EXAMPLE_SECRET", "env:NOT_THERE"), "the environment variable NOT_THERE is not set"),
         (("{folder}/app-key", "{folder}/nowhere"), "cannot be read: No such file"),
         (("America/Toronto", "America/Nowhere"), "is no time zone; write one like America/Toronto"),
         (("id = 1000001", "id = -5"), "tenants.0.id: input should be greater than 0"),
-        (("integration", "staging"), "tenants.0.servicetitan.environment"),
+        (("integration", "staging"), "tenants.0.servicetitan: environment: The environment is production, integration"),
         (('name = "Example Plumbing"', 'name = "Example Plumbing"\ncolour = "red"'), "tenants.0.colour"),
         (("[[tenants]]", "[[tenants"), "trunkline.toml cannot be read"),
     ],

@@ -5,7 +5,7 @@ import contextlib
 import gc
 import signal
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -16,7 +16,6 @@ import structlog
 import uvicorn
 from litestar import Litestar
 
-from trunkline.calls.account import PhoneAccount
 from trunkline.calls.desk import CallDesk
 from trunkline.calls.feed import LiveFeed
 from trunkline.calls.identify import Identification
@@ -24,31 +23,26 @@ from trunkline.calls.intake import Inbox
 from trunkline.calls.sweeper import Sweeper
 from trunkline.calls.tracker import Tracker
 from trunkline.domain.logging_plan import plan
-from trunkline.features import look_at_scopes, scope_report
-from trunkline.logbook.notes import ServiceTitanNotes
+from trunkline.features import scope_report
 from trunkline.logbook.service import Logbook
 from trunkline.mirror.catalog import TYPED
 from trunkline.mirror.health import health
 from trunkline.mirror.sync import MirrorSync
-from trunkline.phone_systems.base import LinkState, StreamAdapter, WebhookAdapter
-from trunkline.phone_systems.registry import adapter
-from trunkline.resources import Refusal, behind, client_for, mirror_lock, opened
-from trunkline.servicetitan.client import ServiceTitan
-from trunkline.servicetitan.errors import ServiceTitanError
+from trunkline.resources import Refusal, opened, test_connection
 from trunkline.settings import Settings
 from trunkline.store import mirror as mirror_rows
 from trunkline.store.database import Database, DatabaseUnavailable
 from trunkline.store.embedded import EmbeddedPostgres
-from trunkline.store.locks import AdvisoryLock, LockLost
+from trunkline.tenancy import Background, Roster, Tenancy
+from trunkline.tenants.registry import TenantRegistry
 from trunkline.web.application import create_web
 from trunkline.web.guard import TokenNeeded, require_token_unless_loopback
-from trunkline.web.ports import Hook, TenantInfo
+from trunkline.web.ports import SettingsDesk
 
 log = structlog.get_logger(__name__)
 
 HOUSEKEEPING_S = 10.0
 REVIVAL_S = 1.0
-RESTART_S = 1.0
 # Board streams never end by themselves; a browser opens them again.
 GRACE_S = 2
 
@@ -97,84 +91,60 @@ async def running(settings: Settings, postgres: EmbeddedPostgres | None = None) 
         require_token_unless_loopback(settings.host, token)
     except TokenNeeded as error:
         raise Refusal(str(error)) from None
-    accounts = _accounts(settings)
     if settings.database_url is None:
         postgres = postgres or EmbeddedPostgres(settings.postgres_dir)
     async with AsyncExitStack() as stack:
         listener = stack.enter_context(_listen(settings.host, settings.port))
         database = await stack.enter_async_context(opened(settings, postgres))
         http = await stack.enter_async_context(httpx.AsyncClient(http2=False))
-        clients = {tenant.id: client_for(tenant, database, http) for tenant in settings.tenants}
-        zones = {tenant.id: tenant.timezone for tenant in settings.tenants}
+        background = Background()
+        roster = Roster()
+        registry = TenantRegistry(settings, database)
+        tenancy = Tenancy(settings, database, http, roster, registry=registry, background=background)
+        tenancy.open(await registry.read())
 
         logbook = Logbook(
             database,
-            lambda tenant_id: ServiceTitanNotes(clients[tenant_id]),
-            lambda tenant_id: partial(plan, timezone=zones[tenant_id]),
-            followed=frozenset(account.name for account in accounts),
+            roster.notes,
+            lambda tenant_id: partial(plan, timezone=roster.timezones[tenant_id]),
+            followed=roster.followed,
             settle_s=settings.settle_s,
         )
-        identification = Identification(database, zones)
+        identification = Identification(database, roster.timezones)
         with contextlib.suppress(DatabaseUnavailable):
             await identification.open()
         tracker = Tracker(database, identification, logbook.start_soon)
         desk = CallDesk(database, Inbox(database), tracker, identification)
         feed = LiveFeed(database)
-        syncs = {
-            tenant.id: MirrorSync(database, behind(clients[tenant.id], tenant, database), region=tenant.region)
-            for tenant in settings.tenants
-        }
         await logbook.open()
         stack.push_async_callback(logbook.close)
         stack.push_async_callback(desk.close)
 
-        background = await stack.enter_async_context(_Background())
+        await stack.enter_async_context(background)
         background.keep("live feed", feed.run)
         if postgres is not None:
             background.keep("embedded PostgreSQL", partial(_keep_alive, postgres))
-        regions = {tenant.id: tenant.region for tenant in settings.tenants}
-        sweeper = Sweeper(database, tracker, {(a.tenant_id, a.name): a for a in accounts}, regions, logbook.start_soon)
+        sweeper = Sweeper(database, tracker, roster.accounts, roster.regions, logbook.start_soon)
         background.keep("housekeeping", partial(_keep_house, sweeper, logbook))
-        for tenant_id, client in clients.items():
-            background.keep(f"scopes {tenant_id}", partial(_watch_scopes, client, database, settings.mirror_interval_s))
-        for tenant_id, sync in syncs.items():
-            held = mirror_lock(database, tenant_id)
-            background.keep(f"mirror {tenant_id}", partial(_alone, held, partial(sync.run, settings.mirror_interval_s)))
-        for account in accounts:
-            if isinstance(account.adapter, StreamAdapter):
-                held = AdvisoryLock(database.url, f"phone system {account.tenant_id} {account.name}")
-                follow = partial(_follow, account, account.adapter, desk, sweeper)
-                background.keep(f"phone system {account.name}", partial(_alone, held, follow))
+        tenancy.start(desk, sweeper)
+        background.keep("tenants", tenancy.run)
 
         web = create_web(
             desk=desk,
             feed=feed,
-            tenants=[TenantInfo(t.id, t.name, t.timezone, t.links_base, t.region) for t in settings.tenants],
+            tenants=roster.infos,
+            networks=roster.networks,
             progress=partial(_progress, database),
             scopes=partial(scope_report, database),
             health=partial(health, database, round_s=settings.mirror_interval_s),
-            hooks={
-                account.name: Hook(account.adapter, partial(desk.receive, account, patient=False))
-                for account in accounts
-                if isinstance(account.adapter, WebhookAdapter)
-            },
+            hooks=roster.hooks,
+            settings_desk=SettingsDesk(registry, partial(test_connection, database=database, http=http)),
             access_token=token,
             allowed_hosts=settings.allowed_hosts,
         )
         await stack.enter_async_context(_served(web, listener))
         host, port = listener.getsockname()[:2]
-        yield Service(f"http://{f'[{host}]' if ':' in host else host}:{port}", database, desk, logbook, syncs)
-
-
-def _accounts(settings: Settings) -> list[PhoneAccount]:
-    try:
-        return [
-            PhoneAccount(tenant.id, one.account, tenant.region, adapter(one.system, one.account, one.options()))
-            for tenant in settings.tenants
-            for one in tenant.phone_systems
-        ]
-    except ValueError as error:
-        raise Refusal(str(error)) from None
+        yield Service(f"http://{f'[{host}]' if ':' in host else host}:{port}", database, desk, logbook, roster.syncs)
 
 
 @contextlib.contextmanager
@@ -198,23 +168,6 @@ async def _progress(database: Database, tenant_id: int) -> list[mirror_rows.Feed
     return [states[resource.name] for resource in TYPED if resource.name in states]
 
 
-async def _follow(account: PhoneAccount, stream: StreamAdapter, desk: CallDesk, sweeper: Sweeper) -> None:
-    # What is left from before is older than the list of live calls that the phone system gives first.
-    await sweeper.sweep_messages(older_than_s=0)
-
-    async def report(link: LinkState) -> None:
-        with contextlib.suppress(DatabaseUnavailable):  # the next change is told again
-            await desk.set_connection(account, link)
-
-    await stream.run(partial(desk.receive, account), report)
-
-
-async def _alone(lock: AdvisoryLock, work: Callable[[], Awaitable[None]]) -> None:
-    """Do `work` in one process of all."""
-    async with lock.held():
-        await work()
-
-
 async def _keep_alive(postgres: EmbeddedPostgres) -> None:
     down = False
     while True:
@@ -229,14 +182,6 @@ async def _keep_alive(postgres: EmbeddedPostgres) -> None:
             down = True
 
 
-async def _watch_scopes(client: ServiceTitan, database: Database, pause_s: float) -> None:
-    """A new version of the app shows in the next token."""
-    while True:
-        with contextlib.suppress(ServiceTitanError, DatabaseUnavailable):  # the mirror says what is wrong
-            await look_at_scopes(client, database)
-        await asyncio.sleep(pause_s)
-
-
 async def _keep_house(sweeper: Sweeper, logbook: Logbook) -> None:
     age_s = 0.0  # at the start all that is left over is some crash's; to take up a living process's work is harmless
     while True:
@@ -245,36 +190,6 @@ async def _keep_house(sweeper: Sweeper, logbook: Logbook) -> None:
             await logbook.adopt_orphans()
             age_s = HOUSEKEEPING_S
         await asyncio.sleep(HOUSEKEEPING_S)
-
-
-class _Background:
-    """Tasks that run as long as the service; one that fails is logged and started anew."""
-
-    def __init__(self) -> None:
-        self._tasks: list[asyncio.Task[None]] = []
-
-    async def __aenter__(self) -> "_Background":
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    def keep(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
-        """Run `work` until the service stops."""
-        self._tasks.append(asyncio.create_task(self._again_and_again(name, work), name=name))
-
-    @staticmethod
-    async def _again_and_again(name: str, work: Callable[[], Awaitable[None]]) -> None:
-        while True:
-            try:
-                await work()
-            except (LockLost, DatabaseUnavailable) as error:
-                log.warning("started anew", task=name, reason=str(error))
-            except Exception:
-                log.exception("failed and is started anew", task=name)
-            await asyncio.sleep(RESTART_S)
 
 
 class _Server(uvicorn.Server):

@@ -18,9 +18,10 @@ from trunkline.servicetitan.sign_in import Credentials
 from trunkline.settings import Settings, TenantSettings
 from trunkline.store.database import Database
 from trunkline.store.embedded import EmbeddedPostgres
-from trunkline.store.locks import AdvisoryLock
 from trunkline.store.migrate import MigrationError, migrate
 from trunkline.store.rate import RequestPlaces
+from trunkline.tenants.probe import Finding, Outcome, probe
+from trunkline.tenants.tenant import Tenant
 
 log = structlog.get_logger(__name__)
 
@@ -66,6 +67,13 @@ def _first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
+async def test_connection(tenant: Tenant, *, database: Database, http: httpx.AsyncClient) -> Outcome:
+    """Whether the tenant's ServiceTitan lets us in, and what is wrong if not."""
+    if tenant.trouble is not None:
+        return Outcome(Finding.BAD_CREDENTIALS, tenant.trouble)
+    return await probe(tenant.settings.servicetitan, client_for(tenant.settings, database, http), http)
+
+
 def client_for(tenant: TenantSettings, database: Database, http: httpx.AsyncClient) -> ServiceTitan:
     """One tenant's ServiceTitan, within the request limit that all processes share."""
     secrets = tenant.servicetitan
@@ -88,8 +96,3 @@ def behind(client: ServiceTitan, tenant: TenantSettings, database: Database) -> 
 
 def _hash(app_key: str) -> str:
     return hashlib.sha256(app_key.encode()).hexdigest()[:16]
-
-
-def mirror_lock(database: Database, tenant_id: int) -> AdvisoryLock:
-    """Who holds it copies this tenant's feeds; nobody else does meanwhile."""
-    return AdvisoryLock(database.url, f"mirror {tenant_id}")

@@ -1,22 +1,33 @@
 """Settings: from `trunkline.toml` in the data directory, and from the environment, which wins.
 
-Secrets never stand in the file. It names where they are instead: ``env:NAME`` for an environment variable,
-``file:/path`` for a file that only the service may read (systemd credentials, container secrets).
+Secrets never stand in the file. It names where they are instead (:mod:`trunkline.secret_sources`).
 """
 
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
+
+from trunkline.domain.credentials import TypedCredentials, mistakes
+from trunkline.secret_sources import read_secret
 
 DEFAULT_PORT = 8040
 DEFAULT_DATA_DIR = Path(".trunkline")
@@ -27,19 +38,7 @@ class SettingsError(Exception):
 
 
 def _resolve_secret(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    kind, _, where = value.partition(":")
-    if kind == "env":
-        if where not in os.environ:
-            raise ValueError(f"the environment variable {where} is not set")
-        return os.environ[where].strip()
-    if kind == "file":
-        try:
-            return Path(where).read_text().strip()
-        except OSError as error:
-            raise ValueError(f"the file {where} cannot be read: {error.strerror}") from error
-    raise ValueError("write env:NAME or file:/path, so that the secret itself does not stand in the file")
+    return read_secret(value) if isinstance(value, str) else value
 
 
 Secret = Annotated[SecretStr, BeforeValidator(_resolve_secret)]
@@ -53,11 +52,18 @@ class ServiceTitanSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    environment: str = Field(default="production", pattern=r"^(production|integration|https?://.+)$")
+    environment: str = "production"
     client_id: str
     client_secret: Secret
     app_key: Secret
     allow_unregistered: bool = False
+
+    @model_validator(mode="after")
+    def _not_mistyped(self) -> Self:
+        secrets = (self.client_secret.get_secret_value(), self.app_key.get_secret_value())
+        if found := mistakes(TypedCredentials(self.environment, self.client_id, *secrets)):
+            raise ValueError(next(f"{field}: {sentence}"[:-1] for field, sentence in found.items()))
+        return self
 
 
 class PhoneSystemSettings(BaseModel):
@@ -105,6 +111,23 @@ class TenantSettings(BaseModel):
         return value
 
 
+class NetworkSettings(BaseModel):
+    """Tenants that share phone systems. `dids` gives numbers that callers dial their tenant."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(min_length=1)
+    tenants: list[int] = Field(min_length=1)
+    dids: dict[str, int] = {}
+    phone_systems: list[PhoneSystemSettings] = []
+
+    @model_validator(mode="after")
+    def _dids_lead_to_members(self) -> Self:
+        if strangers := sorted(set(self.dids.values()) - set(self.tenants)):
+            raise ValueError(f"dids names the tenant {strangers[0]}, which is not in the network")
+        return self
+
+
 class Settings(BaseSettings):
     """All settings of one installation."""
 
@@ -117,24 +140,33 @@ class Settings(BaseSettings):
     allowed_hosts: list[str] = []
     access_token: SecretStr | None = None
     tenants: list[TenantSettings] = []
+    networks: list[NetworkSettings] = []
     mirror_interval_s: float = Field(default=60.0, gt=0)
     settle_s: float = Field(default=105.0, gt=0)
+
+    @property
+    def phone_systems(self) -> list[PhoneSystemSettings]:
+        """All of them, whoever's they are."""
+        owned = [system for tenant in self.tenants for system in tenant.phone_systems]
+        return owned + [system for network in self.networks for system in network.phone_systems]
 
     @property
     def postgres_dir(self) -> Path:
         """Where the embedded server keeps its data."""
         return self.data_dir / "postgres"
 
-    @field_validator("tenants")
-    @classmethod
-    def _unique(cls, tenants: list[TenantSettings]) -> list[TenantSettings]:
-        ids = [tenant.id for tenant in tenants]
+    @model_validator(mode="after")
+    def _unique(self) -> Self:
+        ids = [tenant.id for tenant in self.tenants]
         if len(set(ids)) != len(ids):
             raise ValueError("two tenants have the same id")
-        accounts = [system.account for tenant in tenants for system in tenant.phone_systems]
+        accounts = [system.account for system in self.phone_systems]
         if len(set(accounts)) != len(accounts):
             raise ValueError("two phone systems have the same account name")
-        return tenants
+        names = [network.name for network in self.networks]
+        if len(set(names)) != len(names):
+            raise ValueError("two networks have the same name")
+        return self
 
     @classmethod
     def settings_customise_sources(
@@ -169,4 +201,4 @@ def load(data_dir: Path | None = None) -> Settings:
 def _sentence(problem: Any) -> str:
     where = ".".join(str(part) for part in problem["loc"])
     message = str(problem["msg"]).removeprefix("Value error, ")
-    return f"Setting {where}: {message[:1].lower()}{message[1:]}."
+    return f"Setting {where}: {message[:1].lower()}{message[1:]}." if where else f"{message[:1].upper()}{message[1:]}."

@@ -28,12 +28,16 @@ def sentence(stderr: str) -> str:
 @pytest.mark.parametrize(
     ("command", "settings", "said"),
     [
-        (LOOKUP, "", "No tenant is set up: describe one in {folder}/trunkline.toml (see docs/settings.md)."),
+        (
+            LOOKUP,
+            "",
+            "No tenant is set up: add one with `trunkline tenants add`, or describe it in {folder}/trunkline.toml",
+        ),
         (SERVE, "port =", "trunkline.toml cannot be read: "),
         (
             SERVE,
             GOOD.replace("env:TEST_APP_KEY", "ak1.example"),
-            "Setting tenants.0.servicetitan.app_key: write env:NAME or file:/path, so that the secret itself does not",
+            "Setting tenants.0.servicetitan.app_key: write env:NAME, file:/path or command:PROGRAM, so that the secret",
         ),
         (
             LOOKUP,

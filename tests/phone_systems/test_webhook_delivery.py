@@ -107,7 +107,7 @@ async def office(database: Database) -> AsyncIterator[Office]:
     app = create_web(
         desk=opened.desk,
         feed=LiveFeed(database),
-        tenants=[],
+        tenants={},
         progress=_no_progress,
         health=_no_progress,
         hooks={

@@ -10,16 +10,15 @@ from trunkline.store.rate import KEPT_BEHIND, PLACES
 URGENT = 200
 
 # One process: tasks that ask ServiceTitan for a row, one after the other, as many as it is to make or until the process
-# is told to stop. A request that fails, were it only by 429, ends the process with an error: nothing is tried again.
+# is killed.
 _WORKER = """
 import asyncio, sys
-import httpx, stamina
+import httpx
 from trunkline.servicetitan import Credentials, Environment, ServiceTitan
 from trunkline.store.database import Database
 from trunkline.store.rate import RequestPlaces
 
 async def main(url, sandbox, behind, most):
-    stamina.set_testing(True, attempts=1)
     database = await Database.open(url, min_size=2, max_size=4)
     places = RequestPlaces(database, "app", behind=behind)
     async with httpx.AsyncClient() as http:

@@ -1,16 +1,11 @@
 """What the web's tests share: two running services, one of them with an access token, and a browser to look at them."""
 
-import itertools
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
-import psycopg
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
-from psycopg import sql
 from web_rig import (
     CHROMIUM,
     EVERY_ADDRESS,
@@ -22,27 +17,18 @@ from web_rig import (
     Ring,
     RingingCall,
     Visit,
+    fresh_database,
     serving,
     settings_text,
     until,
 )
 
-_numbers = itertools.count(1)
 _CHROMIUM_OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 _PAGE_WAITS_MS = 10_000
 _DRIFT = (
     "insert into mirror.drift values (%s, 'campaigns', 'sinceYesterday', 'field', '', now(), now(), 1234)"
     " on conflict do nothing"
 )
-
-
-@contextmanager
-def _fresh_database(postgres: str) -> Iterator[str]:
-    name = f"web_{os.getpid()}_{next(_numbers)}"
-    with psycopg.connect(postgres, autocommit=True) as connection:
-        connection.execute(sql.SQL("create database {} template template_trunkline").format(sql.Identifier(name)))
-        yield postgres.replace("/postgres?", f"/{name}?")
-        connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
 
 
 @pytest.fixture(scope="session")
@@ -56,7 +42,7 @@ def backstage() -> Iterator[Backstage]:
 def office(backstage: Backstage, postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
     """The service as it runs by default: on 127.0.0.1, without a token, for one company with an Asterisk."""
     folder = tmp_path_factory.mktemp("office") / "data"
-    with _fresh_database(postgres) as url, serving(folder, settings_text(backstage), url) as running:
+    with fresh_database(postgres) as url, serving(folder, settings_text(backstage), url) as running:
         backstage.run(backstage.ami.logged_in.wait())
         yield running
 
@@ -67,7 +53,7 @@ def guarded(backstage: Backstage, postgres: str, tmp_path_factory: pytest.TempPa
     folder = tmp_path_factory.mktemp("guarded") / "data"
     settings = settings_text(backstage, several=True)
     with (
-        _fresh_database(postgres) as url,
+        fresh_database(postgres) as url,
         serving(folder, settings, url, "--host", EVERY_ADDRESS, TRUNKLINE_ACCESS_TOKEN=TOKEN) as running,
     ):
         yield running

@@ -28,7 +28,8 @@ BEHIND_THE_DOOR = (
     f"/calls/1?tenant={TENANT}", f"/lookup?number=4375550142&tenant={TENANT}",
     f"/api/v1/lookup?number=4375550142&tenant={TENANT}", f"/api/v1/calls?tenant={TENANT}", "/api/v1/ping",
     "/api/openapi.json", "/api", "/static/board.js", "/static/../calls", "/calls/", "//calls", "/nowhere",
-    "/deep/down/nowhere", "/api/v1/nowhere", "/calls/none",
+    "/deep/down/nowhere", "/api/v1/nowhere", "/calls/none", "/settings", "/settings/companies/new",
+    "/api/v1/networks/none/lookup?number=4375550142",
 )  # fmt: skip
 
 

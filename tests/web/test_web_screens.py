@@ -6,6 +6,8 @@ import pytest
 from playwright.sync_api import expect
 from web_rig import NEEDS_CHROMIUM, Backstage, Office, Visit, until
 
+from company import TENANT
+
 pytestmark = NEEDS_CHROMIUM
 PHONE = {"width": 320, "height": 700}  # the narrowest that WCAG asks for
 
@@ -27,8 +29,9 @@ def busy(office: Office, backstage: Backstage) -> Iterator[int]:
 
 
 PAGES = (
-    "/", "/calls", "/health", "/calls/{call}", "/lookup?number={jane}", "/lookup?number={shared}", "/lookup?number=12",
-    "/sign-in", "/nowhere",
+    "/", "/calls", "/health", "/scopes", "/calls/{call}", "/lookup?number={jane}", "/lookup?number={shared}",
+    "/lookup?number=12", "/sign-in", "/nowhere", "/settings", "/settings/companies/new",
+    f"/settings/companies/{TENANT}",
 )  # fmt: skip
 
 
@@ -97,7 +100,7 @@ FOCUSED = """() => {
 }"""
 
 
-@pytest.mark.parametrize("path", ["/", "/lookup?number=4375550142"])
+@pytest.mark.parametrize("path", ["/", "/lookup?number=4375550142", "/settings/companies/new"])
 def test_whatever_tab_reaches_is_seen_to_have_the_focus(office: Office, visit: Visit, busy: int, path: str) -> None:
     page = visit(office.base_url + path)
     reached = []

@@ -1,7 +1,7 @@
 """What the rest of the service asks of calls: one door for messages in, and the views people read."""
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 
 import structlog
 
@@ -10,10 +10,11 @@ from trunkline.calls.feed import to_view
 from trunkline.calls.identify import Identification
 from trunkline.calls.intake import Inbox, StoredMessage
 from trunkline.calls.tracker import Tracker
-from trunkline.calls.views import CallDetail, CallView, ConnectionView, EventView, WriteView
+from trunkline.calls.views import CallDetail, CallView, ConnectionView, EventView, NetworkCard, WriteView
 from trunkline.domain import phone
 from trunkline.domain.caller import CallerCard
 from trunkline.domain.events import CallEvent, EventKind
+from trunkline.domain.network import owner, shared_card
 from trunkline.phone_systems.base import LinkState, RawMessage
 from trunkline.store import calls as rows
 from trunkline.store import views
@@ -36,6 +37,7 @@ class CallDesk:
         self._identification = identification
         self._queues: dict[str, asyncio.Queue[StoredMessage]] = {}
         self._workers: dict[str, asyncio.Task[None]] = {}
+        self._accounts: dict[str, PhoneAccount] = {}
 
     async def receive(self, account: PhoneAccount, messages: Sequence[RawMessage], *, patient: bool = True) -> None:
         """Store `messages`, durably on return; they are understood a moment later.
@@ -44,18 +46,19 @@ class CallDesk:
             DatabaseUnavailable: the caller is not patient, and they could not be stored.
         """
         stored = await self._inbox.append(account, messages, patient=patient)
+        self._accounts[account.name] = account  # whom it serves may change while its worker goes on
         queue = self._queues.setdefault(account.name, asyncio.Queue())
         for message in stored:
             queue.put_nowait(message)
         if account.name not in self._workers:
-            self._workers[account.name] = asyncio.create_task(self._work(account, queue))
+            self._workers[account.name] = asyncio.create_task(self._work(account.name, queue))
 
-    async def _work(self, account: PhoneAccount, queue: asyncio.Queue[StoredMessage]) -> None:
+    async def _work(self, name: str, queue: asyncio.Queue[StoredMessage]) -> None:
         while True:
             batch = [await queue.get()]
             while not queue.empty():
                 batch.append(queue.get_nowait())
-            await self._take(account, batch)
+            await self._take(self._accounts[name], batch)
             for _ in batch:
                 queue.task_done()
 
@@ -128,15 +131,27 @@ class CallDesk:
         """As :meth:`lookup`, as JSON."""
         return self._identification.card_json(tenant_id, read_number(text, region))
 
-    async def connections(self, tenant_id: int) -> list[ConnectionView]:
-        """How each phone system's connection stands."""
+    async def lookup_network(self, tenants: Mapping[int, str], text: str, *, region: str = "US") -> NetworkCard:
+        """Who has this number at any of `tenants`, a network's, with their names; raises as :meth:`lookup`."""
+        number = read_number(text, region)
+        found = await asyncio.gather(*(self._identification.card(tenant, number) for tenant in tenants))
+        return network_card(tenants, dict(zip(tenants, found, strict=True)))
+
+    async def connections(self, tenant_id: int, shared: Sequence[str] = ()) -> list[ConnectionView]:
+        """How the connection of each phone system stands, and of those of networks that are named in `shared`."""
         async with self._database.connection() as connection:
-            return [ConnectionView(*row) for row in await rows.connections(connection, tenant_id)]
+            return [ConnectionView(*row) for row in await rows.connections(connection, tenant_id, shared)]
 
     async def set_connection(self, account: PhoneAccount, link: LinkState) -> None:
         """A phone system's connection changed."""
         async with self._database.connection() as connection:
             await rows.set_connection(connection, account.tenant_id, account.name, link.state, link.detail)
+
+
+def network_card(tenants: Mapping[int, str], cards: Mapping[int, CallerCard]) -> NetworkCard:
+    """The cards of one number at each of `tenants`, as one."""
+    own = owner({tenant: card.match for tenant, card in cards.items()})
+    return NetworkCard(own, tenants[own], shared_card(cards, own, tenants) or cards[own])
 
 
 def read_number(text: str, region: str) -> str:

@@ -39,7 +39,7 @@ class LiveFeed:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._queues: dict[int, set[Queue]] = {}
-        self._changed: dict[int, int] = {}
+        self._changed: set[tuple[int, int]] = set()
         self._wake = asyncio.Event()
         self.connected = asyncio.Event()
 
@@ -62,7 +62,7 @@ class LiveFeed:
     async def _listen(self) -> None:
         async for _, payload in self._database.listen(CHANNEL, on_connect=self._missed):
             tenant_id, call_id, _version = payload.split(":")
-            self._changed[int(call_id)] = int(tenant_id)
+            self._changed.add((int(tenant_id), int(call_id)))
             self._wake.set()
 
     def _missed(self) -> None:
@@ -74,14 +74,19 @@ class LiveFeed:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            changed, self._changed = self._changed, {}
-            watched = [call_id for call_id, tenant_id in changed.items() if self._queues.get(tenant_id)]
+            changed, self._changed = self._changed, set()
+            watched = {call_id: tenant_id for tenant_id, call_id in changed if self._queues.get(tenant_id)}
             try:
-                for view in await self._read(watched):
-                    self._put(view.tenant_id, view)
+                views = await self._read(list(watched))
             except DatabaseUnavailable:
-                for tenant_id in set(changed.values()):
+                for tenant_id in {tenant_id for tenant_id, _ in changed}:
                     self._put(tenant_id, Resync())
+                continue
+            for view in views:
+                self._put(view.tenant_id, view)
+            now = {view.id: view.tenant_id for view in views}
+            for tenant_id in {tenant_id for tenant_id, call_id in changed if now.get(call_id, tenant_id) != tenant_id}:
+                self._put(tenant_id, Resync())  # a call of theirs turned out to be another tenant's
 
     async def _read(self, call_ids: list[int]) -> list[CallView]:
         if not call_ids:

@@ -69,7 +69,10 @@ class Sweeper:
             )
         silent.sort(key=lambda one: (one.tenant_id, one.account))
         for (tenant_id, name), calls in groupby(silent, key=lambda one: (one.tenant_id, one.account)):
-            await self._tracker.end_unheard(Account(tenant_id, name, self._regions[tenant_id]), list(calls))
+            account = self._accounts.get((tenant_id, name)) or Account(
+                tenant_id, name, self._regions.get(tenant_id, "US")
+            )
+            await self._tracker.end_unheard(account, list(calls))
         return len(silent)
 
     async def _calls(self, older_than_s: float) -> int:

@@ -8,13 +8,15 @@ import msgspec
 import structlog
 from psycopg import AsyncConnection
 
-from trunkline.calls.account import Account, PhoneAccount
+from trunkline.calls.account import Account, Network, PhoneAccount
 from trunkline.calls.identify import Identification
 from trunkline.calls.intake import StoredMessage
+from trunkline.domain import phone
 from trunkline.domain.call import Call, CallState
 from trunkline.domain.caller import CallerCard
 from trunkline.domain.events import CallEvent, Direction, EndReason, EventKind, LiveCalls
 from trunkline.domain.fold import fold, keys_of
+from trunkline.domain.network import owner, shared_card
 from trunkline.faultpoints import fault_point
 from trunkline.phone_systems.base import Parsed, Unreadable
 from trunkline.store import calls as rows
@@ -24,6 +26,7 @@ from trunkline.store.database import Database, DatabaseUnavailable
 log = structlog.get_logger(__name__)
 
 OnEnded = Callable[[int, int], Awaitable[None]]
+Ended = tuple[int, int]  # whose call, and which
 
 _NOT_STORED = "This message could not be brought into its call; please report it with the message."
 
@@ -57,10 +60,10 @@ class Tracker:
                 await inbox_rows.mark_unreadable(connection, messages[0].id, _NOT_STORED)
             return
         await fault_point("tracker.after_commit")
-        for call_id in ended:
-            await self._on_ended(account.tenant_id, call_id)
+        for tenant_id, call_id in ended:
+            await self._on_ended(tenant_id, call_id)
 
-    async def _commit(self, account: PhoneAccount, messages: Sequence[StoredMessage]) -> list[int]:
+    async def _commit(self, account: PhoneAccount, messages: Sequence[StoredMessage]) -> list[Ended]:
         parsed = [(stored.id, *_parse(account, stored)) for stored in messages]
         events = [(row_id, event) for row_id, found, _ in parsed for event in found]
         # What is lost with a crash of the server is still in the inbox, and unprocessed there.
@@ -82,8 +85,8 @@ class Tracker:
             await rows.lock_account(connection, account.tenant_id, account.name)
             endings = [(None, _unheard(one.id, one.call, one.heard_at)) for one in silent]
             ended = await self._bring_in(connection, account, endings)
-        for call_id in ended:
-            await self._on_ended(account.tenant_id, call_id)
+        for tenant_id, call_id in ended:
+            await self._on_ended(tenant_id, call_id)
 
     async def refold(self, account: Account, call_ids: Sequence[int]) -> None:
         """Fold calls anew from their events, as after a merge was undone."""
@@ -93,9 +96,9 @@ class Tracker:
 
     async def _apply(
         self, connection: AsyncConnection, account: Account, parsed: Sequence[tuple[int, Parsed]]
-    ) -> list[int]:
+    ) -> list[Ended]:
         await rows.lock_account(connection, account.tenant_id, account.name)
-        ended: list[int] = []
+        ended: list[Ended] = []
         events: list[tuple[int | None, CallEvent]] = []
         for row_id, item in parsed:
             if isinstance(item, CallEvent):
@@ -108,14 +111,14 @@ class Tracker:
 
     async def _bring_in(
         self, connection: AsyncConnection, account: Account, events: Sequence[tuple[int | None, CallEvent]]
-    ) -> list[int]:
+    ) -> list[Ended]:
         if not events:
             return []
         return await self._fold(connection, account, sorted(await self._place(connection, account, events)))
 
     async def _endings(self, connection: AsyncConnection, account: Account, live: LiveCalls) -> list[CallEvent]:
         """Calls that are not on the phone system's own list ended while nobody listened."""
-        gone = await rows.open_calls_not_in(connection, account.tenant_id, live)
+        gone = await rows.open_calls_not_in(connection, account.tenant_ids, live)
         return [_unheard(call_id, call, live.as_of) for call_id, call in gone]
 
     async def _place(
@@ -129,7 +132,7 @@ class Tracker:
             keys = keys_of(event)
             found = {known[key] for key in keys if key in known}
             if not found:
-                call_id = await rows.create(connection, tenant_id, event)
+                call_id = await rows.create(connection, account.tenant_ids[0], event)
             elif len(found) == 1:
                 call_id = found.pop()
             else:
@@ -153,7 +156,7 @@ class Tracker:
                 known.update({key: older for key, owner in known.items() if owner == younger})
         return older
 
-    async def _fold(self, connection: AsyncConnection, account: Account, call_ids: Sequence[int]) -> list[int]:
+    async def _fold(self, connection: AsyncConnection, account: Account, call_ids: Sequence[int]) -> list[Ended]:
         """Fold and save; returns the calls that just ended."""
         known, events = await rows.load(connection, call_ids)
         calls = [fold(events[call_id], region=account.region) for call_id in call_ids]
@@ -161,28 +164,50 @@ class Tracker:
             *(self._card(account, call, known[call_id]) for call_id, call in zip(call_ids, calls, strict=True))
         )
         ended, changed = [], []
-        for call_id, call, card in zip(call_ids, calls, cards, strict=True):
+        for call_id, call, (tenant_id, card) in zip(call_ids, calls, cards, strict=True):
             before = known[call_id]
             if call == before.call and card == before.card:
                 continue
-            await rows.save(connection, call_id, call, card)
+            await rows.save(connection, call_id, tenant_id, call, card)
             changed.append(call_id)
+            if tenant_id != before.tenant_id:
+                await rows.notify_moved(connection, before.tenant_id, call_id)
             if call.state is CallState.ENDED and before.call.state is not CallState.ENDED:
-                ended.append(call_id)
+                ended.append((tenant_id, call_id))
         if changed:
             await rows.notify(connection, changed)
         return ended
 
-    async def _card(self, account: Account, call: Call, before: rows.KnownCall) -> CallerCard | None:
-        """Looked up at the ring, at the latest at the end; anew when the number is another. Colleagues need none."""
+    async def _card(
+        self, account: Account, call: Call, before: rows.KnownCall
+    ) -> tuple[int, CallerCard | None]:  # fmt: skip
+        """Whose call it is, and its card: looked up at the ring, at the latest at the end; anew when the number is
+        another. Colleagues need none.
+        """
         outside = call.direction is not None and call.direction is not Direction.INTERNAL
         if not outside and call.external_number is None:
-            return None
+            return before.tenant_id, None
         if before.card is not None and before.card.number == call.external_number:
-            return before.card
+            return before.tenant_id, before.card
         identify = self._identification
         look_up = identify.card_at_end if call.state is CallState.ENDED else identify.card_at_ring
-        return await look_up(account.tenant_id, call.external_number)
+        if account.network is None:
+            return before.tenant_id, await look_up(before.tenant_id, call.external_number)
+        found = await asyncio.gather(*(look_up(tenant, call.external_number) for tenant in account.tenant_ids))
+        return _share(account.network, call, before, dict(zip(account.tenant_ids, found, strict=True)))
+
+
+def _share(
+    network: Network, call: Call, before: rows.KnownCall, cards: dict[int, CallerCard | None]
+) -> tuple[int, CallerCard | None]:
+    """Whose call it is stays as it was once there was a number to tell by."""
+    own = before.tenant_id
+    if before.card is None or before.card.number is None:
+        did = phone.parse(call.did) or call.did if call.did else None
+        own = owner(
+            {tenant: card.match if card else None for tenant, card in cards.items()}, did=did, dids=network.dids
+        )
+    return own, shared_card(cards, own, network.tenants)
 
 
 def _unheard(call_id: int, call: Call, at: datetime) -> CallEvent:

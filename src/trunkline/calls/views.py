@@ -60,6 +60,14 @@ class CallDetail(msgspec.Struct, frozen=True):
     writes: tuple[WriteView, ...]
 
 
+class NetworkCard(msgspec.Struct, frozen=True):
+    """Who has a number at the tenants of a network: the card of the one that it leads to, and in it the others'."""
+
+    tenant_id: int
+    company: str
+    card: CallerCard
+
+
 class ConnectionView(msgspec.Struct, frozen=True, omit_defaults=True):
     """One configured phone system's connection, for the board's status line."""
 

@@ -15,6 +15,7 @@ _COMMANDS = {
     "export": "trunkline.cli.export",
     "scopes": "trunkline.cli.scopes",
     "st": "trunkline.cli.st",
+    "tenants": "trunkline.cli.tenants",
     "sandbox": "trunkline.cli.sandbox",
 }
 

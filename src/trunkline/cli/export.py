@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -39,11 +40,10 @@ def export(resource: str, target: Path, since: datetime | None, data_dir: Path |
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="RESOURCE") from None
     settings = read_settings(data_dir)
-    company = choose_tenant(settings, tenant)
     since = since.replace(tzinfo=UTC) if since else None
     part = target.with_name(f".{target.name}.part")  # whoever reads the target finds a whole file or none
     try:
-        rows = asyncio.run(_export(settings, company.id, wanted.name, part, since, parquet=target.suffix == ".parquet"))
+        rows = asyncio.run(_export(settings, tenant, wanted.name, part, since, parquet=target.suffix == ".parquet"))
         part.replace(target)
     except (Refusal, DatabaseUnavailable) as error:
         raise click.ClickException(str(error)) from None
@@ -55,9 +55,12 @@ def export(resource: str, target: Path, since: datetime | None, data_dir: Path |
 
 
 async def _export(
-    settings: Settings, tenant_id: int, name: str, part: Path, since: datetime | None, *, parquet: bool
+    settings: Settings, tenant: int | None, name: str, part: Path, since: datetime | None, *, parquet: bool
 ) -> int:
-    async with opened(settings) as database, database.transaction() as connection:
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(opened(settings))
+        tenant_id = (await choose_tenant(settings, database, tenant)).id
+        connection = await stack.enter_async_context(database.transaction())
         # The rows are read a batch at a time, but all as of one moment.
         await connection.execute("set transaction isolation level repeatable read read only")
         columns = await view_columns(connection, name)

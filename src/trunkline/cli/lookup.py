@@ -9,13 +9,15 @@ import click
 import msgspec
 
 from trunkline import logs
-from trunkline.calls.desk import read_number
+from trunkline.calls.desk import network_card, read_number
 from trunkline.calls.identify import Identification
+from trunkline.calls.views import NetworkCard
 from trunkline.cli.options import choose_tenant, data_dir_option, read_settings, tenant_option
-from trunkline.domain.caller import CallerCard, CustomerFacts, MatchKind
+from trunkline.domain.caller import CallerCard, CustomerFacts, Match, MatchKind
 from trunkline.resources import Refusal, opened
-from trunkline.settings import Settings, TenantSettings
+from trunkline.settings import Settings
 from trunkline.store.database import DatabaseUnavailable
+from trunkline.tenants.registry import TenantRegistry
 from trunkline.web import words
 
 
@@ -23,30 +25,59 @@ from trunkline.web import words
 @click.argument("number")
 @data_dir_option
 @tenant_option
-@click.option("--json", "as_json", is_flag=True, help="The card as GET /api/v1/lookup gives it.")
-def lookup(number: str, data_dir: Path | None, tenant: int | None, *, as_json: bool) -> None:
+@click.option("--network", metavar="NAME", help="Look in every tenant of this network.")
+@click.option("--json", "as_json", is_flag=True, help="The card as the API gives it.")
+def lookup(number: str, data_dir: Path | None, tenant: int | None, network: str | None, *, as_json: bool) -> None:
     """Who has this phone NUMBER."""
     logs.configure()
     settings = read_settings(data_dir)
-    chosen = choose_tenant(settings, tenant)
     try:
-        card = asyncio.run(_card(settings, chosen, read_number(number, chosen.region)))
+        found, lines = asyncio.run(
+            _in_network(settings, network, number) if network else _at_tenant(settings, tenant, number)
+        )
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="NUMBER") from None
     except (Refusal, DatabaseUnavailable) as error:
         raise click.ClickException(str(error)) from None
-    click.echo(msgspec.json.encode(card).decode() if as_json else "\n".join(_lines(card, chosen)))
+    click.echo(msgspec.json.encode(found).decode() if as_json else "\n".join(lines))
 
 
-async def _card(settings: Settings, tenant: TenantSettings, number: str) -> CallerCard:
+async def _at_tenant(settings: Settings, tenant_id: int | None, text: str) -> tuple[CallerCard, list[str]]:
     async with opened(settings) as database:
-        return await Identification(database, {tenant.id: tenant.timezone}).card(tenant.id, number)
+        tenant = await choose_tenant(settings, database, tenant_id)
+        number = read_number(text, tenant.region)
+        card = await Identification(database, {tenant.id: tenant.timezone}).card(tenant.id, number)
+    return card, list(_lines(card, tenant.timezone))
 
 
-def _lines(card: CallerCard, tenant: TenantSettings) -> Iterator[str]:
-    zone = ZoneInfo(tenant.timezone)
-    match = card.match
+async def _in_network(settings: Settings, name: str, text: str) -> tuple[NetworkCard, list[str]]:
+    async with opened(settings) as database:
+        tenants = await TenantRegistry(settings, database).read()
+        wanted = next((one.tenants for one in settings.networks if one.name == name), [])
+        members = {key: tenants[key].settings for key in wanted if key in tenants and tenants[key].runs}
+        if not members:
+            known = ", ".join(one.name for one in settings.networks) or "none"
+            raise click.UsageError(f"Say which network with --network: {known}.")
+        number = read_number(text, next(iter(members.values())).region)
+        identification = Identification(database, {key: one.timezone for key, one in members.items()})
+        cards = {key: await identification.card(key, number) for key in members}
+    found = network_card({key: one.name for key, one in members.items()}, cards)
+    return found, [found.company, *_lines(found.card, members[found.tenant_id].timezone)]
+
+
+def _lines(card: CallerCard, timezone: str) -> Iterator[str]:
+    zone = ZoneInfo(timezone)
     yield words.number(card.number)
+    yield from _match(card.match, zone)
+    for one in card.elsewhere:
+        yield f"Also at {one.company}:"
+        yield from (f"  {line}" for line in _match(one.match, zone))
+    for call in card.past_calls:
+        when = f"{words.day(call.started_at, zone)}, {words.clock(call.started_at, zone)}"
+        yield f"Earlier call: {when} {call.outcome or ''}".rstrip()
+
+
+def _match(match: Match, zone: ZoneInfo) -> Iterator[str]:
     for one in match.staff:
         at = f", now at {one.current_job.number}" if one.current_job else ""
         yield f"{one.name}: {words.staff_kind(one.kind)}{at}"
@@ -55,9 +86,6 @@ def _lines(card: CallerCard, tenant: TenantSettings) -> Iterator[str]:
     for candidate in match.candidates:
         yield f"{candidate.customer.name} ({words.reasons(candidate.reasons)})"
         yield from (f"  {line}" for line in _customer(candidate.customer, zone))
-    for call in card.past_calls:
-        when = f"{words.day(call.started_at, zone)}, {words.clock(call.started_at, zone)}"
-        yield f"Earlier call: {when} {call.outcome or ''}".rstrip()
 
 
 def _customer(customer: CustomerFacts, zone: ZoneInfo) -> Iterator[str]:

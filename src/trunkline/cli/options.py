@@ -7,6 +7,7 @@ import click
 
 if TYPE_CHECKING:
     from trunkline.settings import Settings, TenantSettings
+    from trunkline.store.database import Database
 
 data_dir_option = click.option(
     "--data-dir",
@@ -27,16 +28,28 @@ def read_settings(data_dir: Path | None) -> "Settings":
         raise click.UsageError(str(error)) from None
 
 
-def choose_tenant(settings: "Settings", tenant_id: int | None) -> "TenantSettings":
-    """The tenant asked for, or the only one there is."""
-    if not settings.tenants:
+async def choose_tenant(
+    settings: "Settings", database: "Database", tenant_id: int | None, *, connecting: bool = False
+) -> "TenantSettings":
+    """The tenant asked for, or the only one there is; one that is to be connected to has secrets that can be read.
+
+    Raises:
+        DatabaseUnavailable: nobody can say who there is.
+    """
+    from trunkline.tenants.registry import TenantRegistry  # noqa: PLC0415
+
+    tenants = await TenantRegistry(settings, database).read()
+    if not tenants:
         raise click.UsageError(
-            f"No tenant is set up: describe one in {settings.data_dir / 'trunkline.toml'} (see docs/settings.md)."
+            "No tenant is set up: add one with `trunkline tenants add`, or describe it in"
+            f" {settings.data_dir / 'trunkline.toml'} (see docs/settings.md)."
         )
-    if tenant_id is None and len(settings.tenants) == 1:
-        return settings.tenants[0]
-    for tenant in settings.tenants:
-        if tenant.id == tenant_id:
-            return tenant
-    known = ", ".join(f"{tenant.id} ({tenant.name})" for tenant in settings.tenants)
+    if tenant_id is None and len(tenants) == 1:
+        tenant_id = next(iter(tenants))
+    if tenant_id is not None and tenant_id in tenants:
+        chosen = tenants[tenant_id]
+        if connecting and chosen.trouble is not None:
+            raise click.ClickException(chosen.trouble)
+        return chosen.settings
+    known = ", ".join(f"{tenant.id} ({tenant.settings.name})" for tenant in tenants.values())
     raise click.UsageError(f"Say which tenant with --tenant: {known}.")

@@ -14,7 +14,7 @@ from trunkline.features import look_at_scopes, scope_report
 from trunkline.resources import Refusal, client_for, opened
 from trunkline.servicetitan.errors import ServiceTitanError
 from trunkline.servicetitan.scopes import ScopeReport
-from trunkline.settings import Settings, TenantSettings
+from trunkline.settings import Settings
 from trunkline.store.database import DatabaseUnavailable
 from trunkline.store.scopes import GrantedScopes
 
@@ -32,7 +32,7 @@ def scopes(data_dir: Path | None, tenant: int | None, *, as_json: bool) -> None:
     logs.configure()
     settings = read_settings(data_dir)
     try:
-        report, known = asyncio.run(_report(settings, choose_tenant(settings, tenant)))
+        report, known = asyncio.run(_report(settings, tenant))
     except (Refusal, DatabaseUnavailable, ServiceTitanError) as error:
         raise click.ClickException(str(error)) from None
     if as_json:
@@ -43,8 +43,9 @@ def scopes(data_dir: Path | None, tenant: int | None, *, as_json: bool) -> None:
         raise SystemExit(1)
 
 
-async def _report(settings: Settings, tenant: TenantSettings) -> tuple[ScopeReport, GrantedScopes | None]:
+async def _report(settings: Settings, tenant_id: int | None) -> tuple[ScopeReport, GrantedScopes | None]:
     async with opened(settings) as database, httpx.AsyncClient() as http:
+        tenant = await choose_tenant(settings, database, tenant_id, connecting=True)
         await look_at_scopes(client_for(tenant, database, http), database)
         return await scope_report(database, tenant.id)
 

@@ -5,7 +5,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import click
 import msgspec
@@ -19,18 +19,6 @@ if TYPE_CHECKING:
     from trunkline.settings import Settings, TenantSettings
 
 _HELP = {"help_option_names": ["-h", "--help"]}
-
-
-@dataclass(frozen=True)
-class _Target:
-    """Whose ServiceTitan."""
-
-    data_dir: Path | None
-    tenant_id: int | None
-
-    def find(self) -> "tuple[Settings, TenantSettings]":
-        settings = read_settings(self.data_dir)
-        return settings, choose_tenant(settings, self.tenant_id)
 
 
 class _Operations(click.Group):
@@ -56,7 +44,7 @@ class _Operations(click.Group):
 @click.pass_context
 def call(context: click.Context, data_dir: Path | None, tenant: int | None) -> None:
     """Call the operation NAME, and print what it answers as JSON."""
-    context.obj = _Target(data_dir, tenant)
+    context.obj = (data_dir, tenant)
 
 
 def _command(operation: Operation) -> click.Command:
@@ -106,28 +94,41 @@ def _body_options(schema: dict[str, Any] | None) -> list[click.Option]:
 
 def _callback(operation: Operation, named: Mapping[str, Parameter]) -> Callable[..., None]:
     @click.pass_obj
-    def run(target: _Target, /, **given: Any) -> None:
+    def run(target: tuple[Path | None, int | None], /, **given: Any) -> None:
+        data_dir, tenant_id = target
         parameters = {
             one.name: _value(operation, one, given[key]) for key, one in named.items() if given[key] not in {None, ()}
         }
-        request = _Request(operation, parameters, _body(given), every=given.get("all_pages", False))
+        request = _Request(operation, parameters, _body(given), _Manner.of(given))
+        settings = read_settings(data_dir)
         try:
-            if given["dry_run"]:
-                click.echo(request.shown(target))
-            else:
-                if operation.method != "GET" and not given["yes"]:
-                    click.echo(request.shown(target), err=True)
-                    click.confirm(f"Write this into {target.find()[1].name}?", abort=True, err=True)
-                asyncio.run(_print_answer(target, request, as_table=given["table"]))
+            asyncio.run(_carry_out(settings, tenant_id, request))
         except InvalidRequest as error:
-            lines = dict.fromkeys(line for lines in error.errors.values() for line in lines)
-            raise click.ClickException(
-                "\n".join([str(error)] if len(lines) < 2 else [*lines, "Nothing was sent."])
-            ) from None
+            raise click.ClickException(_sentences(error)) from None
         except ServiceTitanError as error:
             raise click.ClickException(str(error)) from None
 
     return run
+
+
+def _sentences(error: InvalidRequest) -> str:
+    """All that is wrong, a line each."""
+    lines = list(dict.fromkeys(line for lines in error.errors.values() for line in lines))
+    return str(error) if len(lines) < 2 or error.status else "\n".join([*lines, "Nothing was sent."])
+
+
+@dataclass(frozen=True)
+class _Manner:
+    """How it is to be done: `asked` means without asking first."""
+
+    every_page: bool
+    as_table: bool
+    dry_run: bool
+    asked: bool
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Self:
+        return cls(given.get("all_pages", False), given["table"], given["dry_run"], given.get("yes", True))
 
 
 @dataclass(frozen=True)
@@ -135,14 +136,13 @@ class _Request:
     operation: Operation
     parameters: dict[str, Any]
     body: Any
-    every: bool
+    manner: _Manner
 
-    def shown(self, target: _Target) -> str:
+    def shown(self, tenant: "TenantSettings") -> str:
         """The request as it would go out, without secrets; raises as :func:`prepare` where it would not."""
         from trunkline.servicetitan.client import Environment  # noqa: PLC0415 - not for `trunkline st list`
         from trunkline.servicetitan.requests import prepare  # noqa: PLC0415
 
-        _, tenant = target.find()
         prepared = prepare(self.operation, self.parameters, self.body)
         query = "&".join(f"{name}={value}" for name, value in prepared.query)
         path = prepared.path.replace("{tenant}", str(tenant.id))
@@ -181,26 +181,38 @@ def _body(given: dict[str, Any]) -> Any:
         raise click.UsageError(f"--body is no JSON: {error}.") from None
 
 
-async def _print_answer(target: _Target, request: _Request, *, as_table: bool) -> None:
+async def _carry_out(settings: "Settings", tenant_id: int | None, request: _Request) -> None:
     import httpx  # noqa: PLC0415 - not for `trunkline st list`
 
-    from trunkline.cli.st_table import print_table  # noqa: PLC0415
     from trunkline.resources import Refusal, client_for, opened  # noqa: PLC0415
     from trunkline.store.database import DatabaseUnavailable  # noqa: PLC0415
 
-    settings, tenant = target.find()
-    if not tenant.servicetitan.allow_unregistered:
-        require_registered(request.operation)
+    manner = request.manner
     try:
         async with opened(settings) as database, httpx.AsyncClient() as http:
-            client = client_for(tenant, database, http)
-            if request.every:
-                pages = client.call_pages(request.operation.name, **request.parameters)
-                await _print_pages(pages, as_table=as_table)
+            tenant = await choose_tenant(settings, database, tenant_id, connecting=not manner.dry_run)
+            if not tenant.servicetitan.allow_unregistered:
+                require_registered(request.operation)
+            if manner.dry_run:
+                click.echo(request.shown(tenant))
                 return
-            answer = await client.call(request.operation.name, request.body, **request.parameters)
+            if not manner.asked:
+                click.echo(request.shown(tenant), err=True)
+                click.confirm(f"Write this into {tenant.name}?", abort=True, err=True)
+            client = client_for(tenant, database, http)
+            if manner.every_page:
+                pages = client.call_pages(request.operation.name, **request.parameters)
+                await _print_pages(pages, as_table=manner.as_table)
+            else:
+                answer = await client.call(request.operation.name, request.body, **request.parameters)
+                _print_answer(answer, as_table=manner.as_table)
     except (Refusal, DatabaseUnavailable) as error:
         raise click.ClickException(str(error)) from None
+
+
+def _print_answer(answer: Any, *, as_table: bool) -> None:
+    from trunkline.cli.st_table import print_table  # noqa: PLC0415 - not for `trunkline st list`
+
     if isinstance(answer, bytes):
         sys.stdout.buffer.write(answer)
     elif as_table:

@@ -16,9 +16,10 @@ from trunkline.cli.options import choose_tenant, data_dir_option, read_settings,
 from trunkline.mirror.catalog import Resource
 from trunkline.mirror.health import ResourceHealth, health
 from trunkline.mirror.sync import MirrorSync, chosen
-from trunkline.resources import Refusal, behind, client_for, mirror_lock, opened
-from trunkline.settings import Settings, TenantSettings
+from trunkline.resources import Refusal, behind, client_for, opened
+from trunkline.settings import Settings
 from trunkline.store.database import DatabaseUnavailable
+from trunkline.tenants.registry import mirror_lock
 from trunkline.web import words
 
 
@@ -47,14 +48,13 @@ def sync(
         Console().print(_catalog(wanted))
         return
     settings = read_settings(data_dir)
-    company = choose_tenant(settings, tenant)
     try:
         if status:
-            found = asyncio.run(_health(settings, company))
+            found = asyncio.run(_health(settings, tenant))
             names = {resource.name for resource in wanted}
             _show_health([one for one in found if one.name in names])
             return
-        problems = asyncio.run(_sync(settings, company, wanted, full=full, watch=watch))
+        problems = asyncio.run(_sync(settings, tenant, wanted, full=full, watch=watch))
     except (Refusal, DatabaseUnavailable) as error:
         raise click.ClickException(str(error)) from None
     except KeyboardInterrupt:
@@ -67,7 +67,7 @@ def sync(
 
 
 async def _sync(
-    settings: Settings, tenant: TenantSettings, wanted: Sequence[Resource], *, full: bool, watch: bool
+    settings: Settings, tenant_id: int | None, wanted: Sequence[Resource], *, full: bool, watch: bool
 ) -> dict[str, str]:
     columns = (
         TextColumn("{task.description:28}"),
@@ -77,6 +77,7 @@ async def _sync(
         TimeElapsedColumn(),
     )
     async with opened(settings) as database, httpx.AsyncClient() as http:
+        tenant = await choose_tenant(settings, database, tenant_id, connecting=True)
         client = behind(client_for(tenant, database, http), tenant, database)
         mirror = MirrorSync(database, client, region=tenant.region, resources=wanted)
         console = Console(stderr=True)
@@ -120,8 +121,9 @@ def _catalog(resources: Sequence[Resource]) -> Table:
     return table
 
 
-async def _health(settings: Settings, tenant: TenantSettings) -> list[ResourceHealth]:
+async def _health(settings: Settings, tenant_id: int | None) -> list[ResourceHealth]:
     async with opened(settings) as database:
+        tenant = await choose_tenant(settings, database, tenant_id)
         return await health(database, tenant.id, round_s=settings.mirror_interval_s)
 
 

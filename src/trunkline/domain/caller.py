@@ -168,9 +168,18 @@ class Match(msgspec.Struct, frozen=True, omit_defaults=True):
         return self.candidates[0].customer if self.kind is MatchKind.SINGLE else None
 
 
+class Elsewhere(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Who has the number at another tenant of the same network; `company` is that tenant's name."""
+
+    tenant_id: int
+    company: str
+    match: Match
+
+
 class CallerCard(msgspec.Struct, frozen=True, omit_defaults=True):
     """What people see while it rings. `number` is E.164, or `None` where the caller withheld it."""
 
     number: str | None
     match: Match
     past_calls: tuple[PastCall, ...] = ()
+    elsewhere: tuple[Elsewhere, ...] = ()

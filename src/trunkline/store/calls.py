@@ -26,13 +26,17 @@ class KnownCall(msgspec.Struct, frozen=True):
     """A call as the tracker finds it."""
 
     id: int
+    tenant_id: int
     version: int
     call: Call
     card: CallerCard | None
 
 
 class SilentCall(msgspec.Struct, frozen=True):
-    """A call in progress of which nothing has been heard since `heard_at` (UTC)."""
+    """A call in progress of which nothing has been heard since `heard_at` (UTC).
+
+    `tenant_id` is under whom its phone system stands.
+    """
 
     tenant_id: int
     account: str
@@ -145,13 +149,13 @@ async def load(
 ) -> tuple[dict[int, KnownCall], dict[int, list[CallEvent]]]:
     """The calls and all their events, those of calls merged into them included."""
     cursor = await connection.execute(
-        "select id, version, call::text, card::text from calls.calls where id = any(%s)",
+        "select id, tenant_id, version, call::text, card::text from calls.calls where id = any(%s)",
         (list(call_ids),),
         prepare=True,
     )
     known = {
-        call_id: KnownCall(call_id, version, decode_call(call), decode_card(card) if card else None)
-        for call_id, version, call, card in await cursor.fetchall()
+        call_id: KnownCall(call_id, tenant_id, version, decode_call(call), decode_card(card) if card else None)
+        for call_id, tenant_id, version, call, card in await cursor.fetchall()
     }
     # Lateral, so that events are reached through their index whatever the planner thinks of how many there are.
     cursor = await connection.execute(
@@ -168,17 +172,21 @@ async def load(
     return known, events
 
 
-async def save(connection: AsyncConnection, call_id: int, call: Call, card: CallerCard | None) -> None:
-    """The call as folded, with its card; tells the live feed."""
+async def save(
+    connection: AsyncConnection, call_id: int, tenant_id: int, call: Call, card: CallerCard | None
+) -> None:  # fmt: skip
+    """The call as folded, with its card and whose it is."""
     match = card.match if card else None
     await connection.execute(
-        "update calls.calls set call_key = %(key)s, direction = %(direction)s, state = %(state)s,"
+        "update calls.calls set tenant_id = %(tenant)s, call_key = %(key)s, direction = %(direction)s,"
+        " state = %(state)s,"
         " outcome = %(outcome)s, external_number = %(number)s, did = %(did)s, started_at = %(started)s,"
         " answered_at = %(answered)s,"
         " ended_at = %(ended)s, customer_id = %(customer)s, match_kind = %(match)s, call = %(call)s, card = %(card)s,"
         " version = version + 1, updated_at = clock_timestamp() where id = %(id)s",
         {
             "id": call_id,
+            "tenant": tenant_id,
             "key": call.call_key,
             "direction": call.direction,
             "state": call.state.value,
@@ -206,13 +214,20 @@ async def notify(connection: AsyncConnection, call_ids: Sequence[int]) -> None:
     )
 
 
-async def open_calls_not_in(connection: AsyncConnection, tenant_id: int, live: LiveCalls) -> list[tuple[int, Call]]:
+async def notify_moved(connection: AsyncConnection, tenant_id: int, call_id: int) -> None:
+    """Tell whoever watches `tenant_id` that the call is another tenant's now."""
+    await connection.execute("select pg_notify(%s, %s)", (_NOTIFY, f"{tenant_id}:{call_id}:0"))
+
+
+async def open_calls_not_in(
+    connection: AsyncConnection, tenant_ids: Sequence[int], live: LiveCalls
+) -> list[tuple[int, Call]]:
     """Open calls of the account that began before the list was taken and are not on it."""
     cursor = await connection.execute(
-        "select c.id, c.call::text from calls.calls c where c.tenant_id = %s and c.account = %s and c.state <> 'ended'"
-        " and c.merged_into is null and c.started_at < %s and not exists"
+        "select c.id, c.call::text from calls.calls c where c.tenant_id = any(%s) and c.account = %s"
+        " and c.state <> 'ended' and c.merged_into is null and c.started_at < %s and not exists"
         " (select from calls.keys k where k.call_id = c.id and k.key = any(%s))",
-        (tenant_id, live.account, live.as_of, sorted(live.call_keys)),
+        (list(tenant_ids), live.account, live.as_of, sorted(live.call_keys)),
     )
     return [(call_id, decode_call(call)) for call_id, call in await cursor.fetchall()]
 
@@ -222,9 +237,10 @@ async def silent_calls(
 ) -> list[SilentCall]:
     """Calls in progress of these tenants that nobody spoke of for so many seconds."""
     cursor = await connection.execute(
-        "select tenant_id, account, id, call::text, updated_at from calls.calls"
-        " where tenant_id = any(%s) and state <> 'ended' and merged_into is null and updated_at < clock_timestamp()"
-        " - make_interval(secs => case when answered_at is null then %s::float8 else %s end) order by id limit %s",
+        "select coalesce((select k.tenant_id from calls.keys k where k.call_id = c.id limit 1), c.tenant_id),"
+        " account, id, call::text, updated_at from calls.calls c where tenant_id = any(%s) and state <> 'ended'"
+        " and merged_into is null and updated_at < clock_timestamp() - make_interval(secs =>"
+        " case when answered_at is null then %s::float8 else %s end) order by id limit %s",
         (list(tenants), unanswered_s, answered_s, limit),
     )
     return [
@@ -271,10 +287,13 @@ async def set_connection(
     )
 
 
-async def connections(connection: AsyncConnection, tenant_id: int) -> list[tuple[str, str, datetime, str | None]]:
-    """(account, state, since, detail) of every phone system."""
+async def connections(
+    connection: AsyncConnection, tenant_id: int, shared: Sequence[str] = ()
+) -> list[tuple[str, str, datetime, str | None]]:
+    """(account, state, since, detail) of every phone system of the tenant, and of these that networks share."""
     cursor = await connection.execute(
-        "select account, state, since, detail from calls.connections where tenant_id = %s order by account",
-        (tenant_id,),
+        "select account, state, since, detail from calls.connections where tenant_id = %s"
+        " or (tenant_id = 0 and account = any(%s)) order by account",
+        (tenant_id, list(shared)),
     )
     return [(account, state, since, detail) for account, state, since, detail in await cursor.fetchall()]

@@ -9,10 +9,10 @@ import msgspec
 from litestar import Controller, MediaType, Request, get
 from litestar.exceptions import ValidationException
 from litestar.openapi import ResponseSpec
-from litestar.params import QueryParameter
+from litestar.params import PathParameter, QueryParameter
 from litestar.response.base import ASGIResponse
 
-from trunkline.calls.views import CallView
+from trunkline.calls.views import CallView, NetworkCard
 from trunkline.domain.caller import CallerCard
 from trunkline.mirror.health import ResourceHealth
 from trunkline.servicetitan.scopes import ScopeSummary
@@ -89,6 +89,24 @@ class Api(Controller):
         except ValueError as error:
             raise ValidationException(str(error)) from None
         return ASGIResponse(body=card, media_type=MediaType.JSON)
+
+    @get(
+        "/networks/{name:str}/lookup",
+        summary="Who has this phone number, in a network",
+        responses=_problems(400, 401, 404, 503),
+    )
+    async def network_lookup(
+        self,
+        office: TheOffice,
+        name: Annotated[str, PathParameter(description="The network's name, as in the settings.")],
+        number: Annotated[str, QueryParameter(description="A whole phone number, as people write it, or E.164.")],
+    ) -> NetworkCard:
+        """The card of the company that the number leads to; `elsewhere` in it lists whom the others know."""
+        network = office.network(name)
+        try:
+            return await office.desk.lookup_network(network.names, number, region=network.members[0].region)
+        except ValueError as error:
+            raise ValidationException(str(error)) from None
 
     @get("/calls", summary="Calls, the newest first", responses=_problems(400, 401, 404, 503))
     async def calls(

@@ -19,9 +19,10 @@ from trunkline.web.guard import Gate, Guard, Keeper, add_security_headers
 from trunkline.web.hooks import hook
 from trunkline.web.office import Office
 from trunkline.web.pages import Pages, healthz
-from trunkline.web.ports import Desk, Feed, Health, Hook, Progress, Scopes, TenantInfo
+from trunkline.web.ports import Desk, Feed, Health, Hook, NetworkInfo, Progress, Scopes, SettingsDesk, TenantInfo
 from trunkline.web.problems import HANDLERS
 from trunkline.web.rendering import STATIC, engine, environment
+from trunkline.web.settings_pages import SettingsPages
 
 A_YEAR_S = 365 * 24 * 3600
 
@@ -30,27 +31,34 @@ def create_web(
     *,
     desk: Desk,
     feed: Feed,
-    tenants: Sequence[TenantInfo],
+    tenants: Mapping[int, TenantInfo],
     progress: Progress,
     health: Health,
     scopes: Scopes,
     hooks: Mapping[str, Hook],
+    networks: Mapping[str, NetworkInfo] | None = None,
+    settings_desk: SettingsDesk | None = None,
     access_token: str | None = None,
     allowed_hosts: Sequence[str] = (),
 ) -> Litestar:
-    """The application. Without `access_token` it answers to loopback names and `allowed_hosts` only."""
+    """The application. Without `access_token` it answers to loopback names and `allowed_hosts` only.
+
+    `tenants`, `networks` and `hooks` may change while it runs.
+    """
     keeper = Keeper(access_token) if access_token else None
     gate = Gate(keeper, allowed_hosts)
     templates = environment()
-    templates.globals["tenants"] = tuple(tenants)
+    templates.globals["tenants"] = tenants.values()
     office = Office(
         desk=desk,
-        tenants={tenant.tenant_id: tenant for tenant in tenants},
-        boards={tenant.tenant_id: BoardStream(desk, feed, tenant, templates) for tenant in tenants},
+        tenants=tenants,
+        networks=networks if networks is not None else {},
+        make_board=lambda tenant: BoardStream(desk, feed, tenant, templates),
         progress=progress,
         health=health,
         scopes=scopes,
         hooks=hooks,
+        settings=settings_desk,
         keeper=keeper,
     )
     static = create_static_files_router(
@@ -60,7 +68,7 @@ def create_web(
         include_in_schema=False,
     )
     return Litestar(
-        route_handlers=[Pages, Api, hook, healthz, static],
+        route_handlers=[Pages, SettingsPages, Api, hook, healthz, static],
         state=State({"office": office, "gate": gate}),
         dependencies={"office": Provide(lambda: office, sync_to_thread=False)},
         middleware=[DefineMiddleware(Guard, gate=gate)],

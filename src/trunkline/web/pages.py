@@ -32,11 +32,13 @@ class Pages(Controller):
     include_in_schema = False
 
     @get("/")
-    async def board(self, office: TheOffice, tenant: Tenant = None) -> Template:
+    async def board(self, office: TheOffice, tenant: Tenant = None) -> Template | Redirect:
         """The board: calls in progress and those that just ended."""
+        if not office.tenants:
+            return Redirect("/settings", status_code=303)
         info = office.tenant(tenant)
         calls = await office.desk.board(info.tenant_id)
-        lists = office.boards[info.tenant_id].lists(calls)
+        lists = office.board(info).lists(calls)
         return page("board.html", info, {"here": "Board", **lists, **await _status(office, info.tenant_id)})
 
     @get("/status", cache_control=None)
@@ -50,14 +52,14 @@ class Pages(Controller):
         """The board's changes as server-sent events."""
         info = office.tenant(tenant)
         headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-        return Stream(office.boards[info.tenant_id].events(), media_type="text/event-stream", headers=headers)
+        return Stream(office.board(info).events(), media_type="text/event-stream", headers=headers)
 
     @get("/calls")
     async def calls(self, office: TheOffice, tenant: Tenant = None, before: Before = None) -> Template:
         """All calls, a page at a time."""
         info = office.tenant(tenant)
         found = await office.desk.recent(info.tenant_id, limit=PAGE_OF_CALLS, before_id=before)
-        rows = [office.boards[info.tenant_id].fragment(view, listed=True) for view in found]
+        rows = [office.board(info).fragment(view, listed=True) for view in found]
         more = found[-1].id if len(found) == PAGE_OF_CALLS else None
         return page("calls.html", info, {"here": "Calls", "rows": rows, "before": more})
 
@@ -136,7 +138,7 @@ async def _status(office: Office, tenant_id: int) -> dict[str, object]:
     feeds = await office.progress(tenant_id)
     return {
         "trouble": office.desk.trouble,
-        "connections": await office.desk.connections(tenant_id),
+        "connections": await office.desk.connections(tenant_id, office.shared_accounts(tenant_id)),
         "hooks": bool(office.hooks),
         "feeds": feeds,
         "percent": progress(feeds),

@@ -1,36 +1,62 @@
 """What the web room is handed by the composition root."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from trunkline.calls.feed import Resync
-from trunkline.calls.views import CallDetail, CallView, ConnectionView
+from trunkline.calls.views import CallDetail, CallView, ConnectionView, NetworkCard
 from trunkline.domain.caller import CallerCard
 from trunkline.mirror.health import ResourceHealth
 from trunkline.phone_systems.base import RawMessage, WebhookAdapter
 from trunkline.servicetitan.scopes import ScopeReport
 from trunkline.store.scopes import GrantedScopes
+from trunkline.tenants.probe import Outcome
+from trunkline.tenants.registry import TenantRegistry
+from trunkline.tenants.tenant import Tenant
 
 
 @dataclass(frozen=True)
 class TenantInfo:
     """One company: `timezone` is an IANA name, `region` how local numbers are read, `links_base` where its
-    ServiceTitan pages live."""
+    ServiceTitan pages live. `standstill` is one sentence about why nothing of it runs."""
 
     tenant_id: int
     name: str
     timezone: str = "America/New_York"
     links_base: str = "https://go.servicetitan.com"
     region: str = "US"
+    standstill: str | None = None
 
     @property
     def zone(self) -> ZoneInfo:
         """The zone in which people read times."""
         return ZoneInfo(self.timezone)
+
+
+@dataclass(frozen=True)
+class NetworkInfo:
+    """Companies that share the phone systems named in `accounts`; `members` are those that are not paused."""
+
+    name: str
+    members: tuple[TenantInfo, ...]
+    accounts: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> dict[int, str]:
+        """The companies' names by tenant id."""
+        return {member.tenant_id: member.name for member in self.members}
+
+
+@dataclass(frozen=True)
+class SettingsDesk:
+    """What the settings pages work with; `test` tries a tenant's connection to ServiceTitan."""
+
+    registry: TenantRegistry
+    test: Callable[[Tenant], Awaitable[Outcome]]
 
 
 class Desk(Protocol):
@@ -55,7 +81,10 @@ class Desk(Protocol):
     def lookup_json(self, tenant_id: int, text: str, *, region: str = "US") -> Awaitable[bytes]:
         """As :meth:`lookup`, as JSON."""
 
-    async def connections(self, tenant_id: int) -> Sequence[ConnectionView]:
+    async def lookup_network(self, tenants: Mapping[int, str], text: str, *, region: str = "US") -> NetworkCard:
+        """Who has this number at any of these tenants, given with their names; raises as :meth:`lookup`."""
+
+    async def connections(self, tenant_id: int, shared: Sequence[str] = ()) -> Sequence[ConnectionView]:
         """How each phone system's connection stands."""
 
 

@@ -43,6 +43,7 @@ _WORDS = (
     words.span,
     words.difference,
     words.resource_name,
+    words.environment,
 )
 
 

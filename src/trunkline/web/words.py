@@ -4,7 +4,8 @@ import string
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from zoneinfo import ZoneInfo
+from functools import cache
+from zoneinfo import ZoneInfo, available_timezones
 
 from trunkline.calls.views import CallView, LogView
 from trunkline.domain import phone
@@ -55,6 +56,8 @@ _REVIEWS = {
     "refused": "ServiceTitan refused the note",
 }
 _ACTIONS = {"customer_note": "Note on customer", "job_note": "Note on job"}
+_ZONES = ("America/", "Australia/", "Canada/", "Europe/", "Pacific/", "US/", "Etc/UTC")
+_ENVIRONMENTS = {"production": "Production", "integration": "Integration"}
 _WRITES = {
     "intended": "about to be written",
     "trying": "being written",
@@ -233,6 +236,11 @@ def initials(card: CallerCard | None, view: CallView) -> str:
     return "".join(part[0].upper() for part in (parts[:1] + parts[-1:] if len(parts) > 1 else parts[:1])) or "#"
 
 
+def environment(name: str) -> str:
+    """Which ServiceTitan it is."""
+    return _ENVIRONMENTS.get(name, f"Sandbox, {name}")
+
+
 def progress(feeds: Sequence[FeedProgress]) -> int:
     """How much of the first full copy is there, in percent."""
     if all(feed.complete for feed in feeds):
@@ -272,3 +280,9 @@ def difference(one: DriftNote) -> str:
 def resource_name(name: str) -> str:
     """A resource's name, as people write it."""
     return name.replace("_", " ")
+
+
+@cache
+def zones() -> tuple[str, ...]:
+    """The time zones that a company may be in, by their IANA names."""
+    return tuple(sorted(name for name in available_timezones() if name.startswith(_ZONES)))
