@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 
 import httpx
 import structlog
@@ -48,9 +47,8 @@ async def test_a_new_version_of_the_app_is_noticed_at_the_next_token_and_told_on
             assert report.off(NOTES) is not None
             assert known is not None
             assert known.change is None
-            server.sandbox.options = replace(
-                server.sandbox.options, scopes=(*VIEW, "tn.crm.customers:w", "tn.jpm.jobs:w")
-            )
+            client_id = server.sandbox.options.client_id
+            server.sandbox.clients.grant(client_id, *VIEW, "tn.crm.customers:w", "tn.jpm.jobs:w")
             later = signed_in_anew(server, http)
             await look_at_scopes(later, database)
             await look_at_scopes(later, database)

@@ -13,6 +13,7 @@ from trunkline.tenants.registry import TenantRegistry, mirror_lock
 _TABLES = (
     "select table_schema || '.' || table_name from information_schema.columns"
     " where column_name = 'tenant_id' and table_schema in ('mirror', 'calls', 'logbook', 'ops')"
+    " and not (select relispartition from pg_class where oid = (table_schema || '.' || table_name)::regclass)"
 )
 
 
@@ -39,6 +40,14 @@ _ROWS = {
     ),
     "mirror.calls": "id, active, modified_on: 1, true, now()",
     "mirror.feeds": "feed: 'customers'",
+    "mirror.rows": "resource, id, active, row: 'leads', '1', true, '{}'",
+    "mirror.reading": "resource, id: 'leads', '1'",
+    "mirror.drift": (
+        "resource, field, kind, detail, first_seen, last_seen, times: "
+        "'leads', 'x', 'field', '', now(), now(), 1"
+    ),
+    "ops.request_queue": "app, behind, until: 'x', true, now()",
+    "ops.granted_scopes": "codes, seen_at, changed_at: '{}', now(), now()",
     "ops.request_places": "app, place, free_at: 'x', 1, now()",
     "calls.connections": "account, state, since: 'main', 'connected', now()",
     "calls.inbox": "account, received_at, body: 'main', now(), 'not understood'",
