@@ -118,6 +118,12 @@ def test_a_company_is_added_tested_paused_and_erased_without_scripts(
     expect(page.get_by_role("heading", level=1)).to_have_text(NAME)
     # The running service takes it up.
     until(lambda: is_copied(company))
+    # With two companies to choose from the bar still fits on every screen.
+    for width in (320, 390, 820, 940, 1400):
+        page.set_viewport_size({"width": width, "height": 800})
+        page.goto(f"{company.base_url}/?tenant={TENANT}")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.goto(f"{company.base_url}/settings/companies/{TENANT}")
     page.get_by_role("button", name="Test connection").click()
     expect(page.locator("#outcome")).to_contain_text("The connection works")
     page.get_by_role("button", name="Pause").click()
