@@ -139,7 +139,7 @@ class MirrorSync:
             except (ServiceTitanError, tables.PageRefused) as error:
                 if isinstance(error, _STOPS_ALL):
                     self._halted = error
-                if isinstance(error, RetryLater):
+                if isinstance(error, (RetryLater, *_STOPS_ALL)):  # one that works again tells that all do
                     self._soon.add(resource.name)
                 self._problems[resource.name] = str(error)
                 with suppress(DatabaseUnavailable):
