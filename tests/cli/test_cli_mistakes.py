@@ -105,3 +105,18 @@ def test_a_servicetitan_that_refuses_us_fails_the_sync_with_the_reason(
     told = [line for line in ended.stderr.splitlines() if line.startswith("ServiceTitan refused")]
     assert len(told) == 1
     assert "customers" in told[0]
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("--fault", "404=1", "There is no fault '404'"),
+        ("--scope", "customers", "There is no scope 'customers'; they look like tn.crm.customers:r."),
+        ("--switch", "luck=1", "There is no switch 'luck'"),
+        ("--clients", __file__, "does not describe clients"),
+    ],
+)
+def test_a_sandbox_set_up_wrongly_does_not_start(trunkline: Trunkline, option: str, value: str, said: str) -> None:
+    ended = trunkline("sandbox", "servicetitan", "--port", "0", option, value)
+    assert ended.returncode == 2
+    assert said in sentence(ended.stderr)

@@ -100,9 +100,9 @@ def _in_path(how: Plan, world: World, row: Json, name: str) -> object:
     """What a parameter of the path says."""
     owner = next((owner for owner in how.owners if owner.parameter == name), None)
     kind = how.operation.path.split("/")[4][:-1]
-    noted = ((target, notes[0].get("id")) for (of, target), notes in world.notes.items() if of == kind and notes)
-    if how.operation.name.endswith("delete_note"):
-        return next(noted)[name == "noteId"]
+    noted = [(target, notes[0].get("id")) for (of, target), notes in world.notes.items() if of == kind and notes]
+    if noted and how.operation.name.endswith(("delete_note", "get_notes")):
+        return noted[0][name == "noteId"]
     by_name: Json = {"typeSlug": "customer", "relationshipId": row.get("relatedEntityId"), "email": row.get("email")}
     if how.operation.method == "POST":
         by_name["relatedEntityId"] = FIRST_CUSTOMER + 300

@@ -85,11 +85,13 @@ async def test_a_feed_comes_in_pages_and_begins_at_a_date() -> None:
 
 
 # A list, its feed, what is written, and what of it shows in both.
+BARN = {"locationId": LOCATION, "customerId": CUSTOMER, "name": "Barn"}
+POOL = {"name": "Pool", "color": "#112233"}
 MADE = [
-    ("jpm/projects", "jpm/export/projects", {"locationId": LOCATION, "customerId": CUSTOMER, "name": "Barn"}, "PATCH", {"name": "Big barn"}),
+    ("jpm/projects", "jpm/export/projects", BARN, "PATCH", {"name": "Big barn"}),
     ("sales/estimates", "sales/export/estimates", {"name": "Boiler", "jobId": JOB}, "PUT", {"name": "Big boiler"}),
-    ("settings/tag-types", "settings/export/tag-types", {"name": "Pool", "color": "#112233"}, "PATCH", {"name": "Big pool"}),
-]  # fmt: skip
+    ("settings/tag-types", "settings/export/tag-types", POOL, "PATCH", {"name": "Big pool"}),
+]
 
 
 @pytest.mark.parametrize(("of", "feed", "body", "method", "change"), MADE, ids=[made[0] for made in MADE])

@@ -55,8 +55,6 @@ _SAME_ROWS = {
 _OWNER_FIELDS = {
     "booking_provider": "bookingProviderId",
     "gps_provider": "gpsProviderId",
-    "invoices/tasks": "invoiceId",
-    "tasks/subtasks": "parentTaskId",
 }
 _KINDS: dict[str, Kind] = {
     "crm.leads.create_follow_up": "act",

@@ -77,7 +77,14 @@ def _left_out(subject: Subject) -> bool:
     """Whether something that may be null is null."""
     if subject.blank or len(subject.way) >= DEEPEST or UNSET.fullmatch(subject.way[-1] if subject.way else ""):
         return True
-    return entity(subject.way[-1]) is None and subject.dice() % 4 == 0
+    return entity(_reference(subject)) is None and subject.dice() % 4 == 0
+
+
+def _reference(subject: Subject) -> str:
+    """The name that tells what is referred to: the field's own, or for an id or a name that of the object around it."""
+    names = [part for part in subject.way if not part.isdecimal()]
+    inner = len(names) > 1 and names[-1] in {"id", "name", "number", "displayName"}
+    return names[-2 if inner else -1] if names else ""
 
 
 def _choice(schema: Schema, subject: Subject) -> Schema:
@@ -114,7 +121,7 @@ def _scalar(schema: Schema, subject: Subject) -> Any:
         return schema["enum"][0 if subject.blank else subject.dice() % len(schema["enum"])]
     if subject.blank and schema["type"] in _EMPTY:
         return field in {"active", "isActive"} if schema["type"] == "boolean" else _EMPTY[schema["type"]]
-    referred = _referred(schema, subject, field)
+    referred = _referred(schema, subject)
     return _by_name(schema, subject, field) if referred is MISSING else referred
 
 
@@ -126,10 +133,9 @@ def _by_name(schema: Schema, subject: Subject, field: str) -> Any:
     return _FALLBACKS.get(schema.get("format", ""), _FALLBACKS[schema["type"]])(subject)
 
 
-def _referred(schema: Schema, subject: Subject, field: str) -> Any:
+def _referred(schema: Schema, subject: Subject) -> Any:
     """The id or the name of another row, where the field's name, or that of the object around it, says so."""
-    if field in {"id", "name", "number", "displayName"}:
-        field = next((part for part in reversed(subject.way[:-1]) if not part.isdecimal()), "")
+    field = _reference(subject)
     meant = entity(field)
     if meant is None:
         return MISSING
@@ -137,7 +143,11 @@ def _referred(schema: Schema, subject: Subject, field: str) -> Any:
     row_id = subject.row.get(f"{stem}Id") or meant.id_of(replace(subject, way=(stem,)))
     if schema["type"] == "integer":
         return row_id
-    if schema["type"] != "string" or schema.get("format") not in {None, "html", "multiline"} or field.endswith("Id"):
+    if (
+        schema["type"] != "string"
+        or schema.get("format") not in {None, "html", "multiline"}
+        or subject.way[-1].lower().endswith("id")
+    ):
         return MISSING
     row = subject.world.find(meant.table, row_id) or {}
     return str(row.get("name") or row.get("jobNumber") or row_id)

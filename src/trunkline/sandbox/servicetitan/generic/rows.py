@@ -148,9 +148,3 @@ def write_external(world: World, table: str, row_id: RowId, body: Row) -> Row:
         except msgspec.ValidationError as error:
             raise invalid("externalData", f"{error}.") from None
     return {name: value for name, value in body.items() if name != "externalData"}
-
-
-def among(rows: Iterable[Row], ids: Iterable[RowId]) -> list[Row]:
-    """The rows with one of the ids."""
-    wanted = set(ids)
-    return [row for row in rows if row["id"] in wanted]

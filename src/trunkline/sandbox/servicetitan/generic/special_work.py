@@ -21,6 +21,7 @@ from trunkline.sandbox.servicetitan.generic.rows import (
 )
 from trunkline.sandbox.servicetitan.generic.shapes import properties
 from trunkline.sandbox.servicetitan.invented import Row, stamp
+from trunkline.sandbox.servicetitan.lists import paged
 from trunkline.sandbox.servicetitan.rows import TECHNICIANS
 from trunkline.sandbox.servicetitan.world import World
 
@@ -261,7 +262,7 @@ def _attachments(how: Plan, call: Call) -> Any:
     existing(call.world, "jobs", job_id)
     rows = [row for row in call.world.all_rows(_ATTACHMENTS) if row["jobId"] == job_id]
     data = [{"id": row["id"], "fileName": row["fileName"], "createdOn": row["createdOn"]} for row in rows]
-    return Content(msgspec.json.encode({"data": data}), "application/json")
+    return Content(msgspec.json.encode(paged(call, data)), "application/json")
 
 
 def _attachment(how: Plan, call: Call) -> Any:
