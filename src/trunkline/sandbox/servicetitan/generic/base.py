@@ -6,6 +6,7 @@ from uuid import UUID
 from zlib import crc32
 
 from trunkline.sandbox.servicetitan.generic.plans import Table, tables
+from trunkline.sandbox.servicetitan.generic.subject import numbered
 from trunkline.sandbox.servicetitan.generic.words import NAMES
 from trunkline.sandbox.servicetitan.households import FIRST_CUSTOMER
 from trunkline.sandbox.servicetitan.invented import Row, mix, stamp
@@ -39,6 +40,10 @@ def _nothing(_world: World, _k: int) -> Row:
     return {}
 
 
+def _estimate(_world: World, k: int) -> Row:
+    return {"status": {"value": k % 3, "name": ("Open", "Sold", "Dismissed")[k % 3]}}
+
+
 def _canceled(world: World, k: int) -> Row:
     return {"jobId": world.rows.job_id(k * 3, 0)}
 
@@ -49,6 +54,7 @@ _FOUND_BY = {
     "customer-interactions/technician-ratings": _rating,
     "jpm/jobs/cancel-reasons": _canceled,
     "marketing/suppressions": _suppression,
+    "sales/estimates": _estimate,
     "telecom/optinouts/optouts": _opt_out,
 }
 # Files nobody has sent yet.
@@ -88,7 +94,7 @@ def _ids(world: World, table: Table, count: int) -> list[RowId]:
     if table.guid:
         seed = world.rows.seed
         return [str(UUID(int=mix(seed, k, first) << 64 | mix(seed, k, first + 1))) for k in range(count)]
-    return [10_000_000 + first % 1_000 * 10_000 + k for k in range(1, count + 1)]
+    return [numbered(table.name, k) for k in range(1, count + 1)]
 
 
 def _owners(world: World, table: Table, count: int) -> list[Row]:

@@ -139,7 +139,7 @@ def _referred(schema: Schema, subject: Subject) -> Any:
     meant = entity(field)
     if meant is None:
         return MISSING
-    stem = re.sub(r"(Ids?|Names?|s)$", "", field)
+    stem = re.sub(r"(Ids?|Names?|Numbers?|s)$", "", field)
     row_id = subject.row.get(f"{stem}Id") or meant.id_of(replace(subject, way=(stem,)))
     if schema["type"] == "integer":
         return row_id
@@ -170,7 +170,7 @@ _FALLBACKS: dict[str, Callable[[Subject], Any]] = {
     "date": lambda subject: stamp(subject.moment)[:10],
     "duration": lambda subject: f"{8 + subject.dice() % 8:02d}:00:00",
     "guid": lambda subject: str(UUID(int=mix(subject.rows.seed, subject.dice() % 2**32, 1) << 64 | subject.dice())),
-    "string": lambda subject: "" if subject.blank else f"{subject.noun} {subject.number}",
+    "string": lambda subject: "" if subject.blank else f"{subject.label} {subject.number}",
     "integer": lambda subject: 1 + subject.dice() % 9,
     "number": lambda subject: float(subject.dice() % 100),
     "boolean": lambda subject: subject.dice() % 4 == 0,

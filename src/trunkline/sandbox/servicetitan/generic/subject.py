@@ -18,6 +18,11 @@ BLANK = "_blank"
 """Marks rows that clients made: what they left out is empty, where rows of the sandbox have something."""
 
 
+def numbered(table: str, k: int) -> int:
+    """The id of row k of a table, counted from 1."""
+    return 10_000_000 + crc32(table.encode()) % 1_000 * 10_000 + k
+
+
 @lru_cache(maxsize=10_000)
 def _hash(text: str) -> int:
     return crc32(text.encode())
@@ -77,8 +82,16 @@ class Subject:
         return re.sub(r"s$", "", re.sub(r"ies$", "y", words)).capitalize()
 
     @property
+    def label(self) -> str:
+        """The field's name as people would write it."""
+        field = next((part for part in reversed(self.way) if not part.isdecimal()), self.noun)
+        return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", field).capitalize()
+
+    @property
     def name(self) -> str:
-        """What the row is called."""
+        """What the row is called, or the thing in the row."""
+        if len(self.way) > 1:
+            return f"{replace(self, way=self.way[:-1]).label} {self.number}"
         known: Any = self.row.get("_name")
         return str(known) if known else f"{self.noun} {self.number}"
 

@@ -10,7 +10,7 @@ from datetime import timedelta
 from functools import cache
 from typing import Any, NamedTuple
 
-from trunkline.sandbox.servicetitan.generic.subject import Subject
+from trunkline.sandbox.servicetitan.generic.subject import Subject, numbered
 from trunkline.sandbox.servicetitan.households import FIRST_CUSTOMER
 from trunkline.sandbox.servicetitan.invented import CAMPAIGNS, JOB_TYPES, TAGS, UNITS, stamp, written
 from trunkline.sandbox.servicetitan.rows import EMPLOYEES, TECHNICIANS
@@ -43,6 +43,7 @@ ENTITIES = (
     ),
     Entity("business unit", "business-units", _one_of(len(UNITS))),
     Entity("job type", "job-types", _one_of(len(JOB_TYPES))),
+    Entity("project", "jpm/projects", lambda subject: numbered("jpm/projects", 1 + subject.dice() % 10)),
     Entity("(campaign|lead source)", "campaigns", _one_of(len(CAMPAIGNS))),
     Entity("tag( type)?", "tag-types", _one_of(len(TAGS))),
 )
@@ -71,7 +72,7 @@ NAMES = {
 
 # Never set in rows that are made up: they tell of things that have not happened.
 UNSET = re.compile(
-    r"mergedToId|exportId|importId|.*cancel+ed.*|dismissing.*|deleted.*|refundedPaymentId|recallForId|warrantyId|.*error.*",
+    r"mergedToId|adjustmentToId|exportId|importId|.*cancel+ed.*|dismissing.*|deleted.*|refundedPaymentId|recallForId|warrantyId|.*error.*",
     re.IGNORECASE,
 )
 
@@ -109,8 +110,6 @@ RULES: tuple[tuple[str, Callable[[Subject], Any]], ...] = (
     ("(\\w+)?country", lambda _: "USA"),
     ("latitude", lambda subject: 40 + subject.dice() % 5_000 / 1_000),
     ("longitude", lambda subject: -80 + subject.dice() % 5_000 / 1_000),
-    ("jobNumber", lambda subject: f"J{subject.rows.job_id(subject.household, 0)}"),
-    ("invoiceNumber", lambda subject: str(subject.rows.job_id(subject.household, 0))),
     ("firstName", lambda subject: subject.rows.person(subject.household, 3).split()[0]),
     ("lastName", lambda subject: subject.rows.person(subject.household, 3).split()[1]),
     ("syncStatus|transactionStatus|status", lambda _: "Pending"),
@@ -144,5 +143,5 @@ def rule(field: str) -> tuple[Callable[[Subject], Any], ...]:
 @cache
 def entity(field: str) -> Entity | None:
     """What a field refers to: `customerId`, `customerIds`, `customer` and `billToCustomer` all to customers."""
-    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", re.sub(r"(Ids?|Names?|s)$", "", field)).lower()
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", re.sub(r"(Ids?|Names?|Numbers?|s)$", "", field)).lower()
     return next((each for each in ENTITIES if re.fullmatch(each.pattern, words)), None)
