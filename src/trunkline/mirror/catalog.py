@@ -1,8 +1,7 @@
 """Everything of ServiceTitan that is mirrored, one row each: how it is read, how often, and what tells its rows apart.
 
 All else about a resource - its scope, its fields, whether it is an export feed, a list or one plain answer - is taken
-from the published contract. Page sizes and parameters that a resource needs are facts from integrators and from the
-contract's prose: form submissions and journal entries want small pages, contacts a date.
+from the published contract. Parameters that a resource needs are facts from integrators and from the contract's prose.
 """
 
 from collections.abc import Mapping
@@ -14,9 +13,8 @@ from typing import Any
 
 from trunkline.contract.operations import Operation, details, operations, schemas
 from trunkline.mirror.feeds import FEEDS, Feed
+from trunkline.servicetitan.catalog import largest_page
 
-PAGE_SIZE = 5000
-SMALL_PAGE = 500
 PRIVATE = frozenset({"hourlyrate", "home", "payrollid", "burdenrate"})  # of people, in lower case: never stored
 
 Schema = dict[str, Any]
@@ -58,7 +56,6 @@ class Resource:
     key: tuple[str, ...] = ("id",)
     modified: str = "modifiedOn"
     since: str = "modifiedOnOrAfter"
-    page_size: int = PAGE_SIZE
     nested: str | None = None
     query: tuple[tuple[str, str], ...] = ()
     feed: Feed | None = None
@@ -84,6 +81,11 @@ class Resource:
         if self.operation.exports:
             return Kind.EXPORT
         return Kind.LIST if "page" in self.parameters else Kind.PLAIN
+
+    @property
+    def page_size(self) -> int | None:
+        """How many rows a page of the list may have; `None` where it has no pages."""
+        return largest_page(self.operation)
 
     @property
     def incremental(self) -> bool:
@@ -192,7 +194,7 @@ RESOURCES = (
     Resource("bank_deposits", "accounting.bank_deposits.list", _OFTEN),
     Resource("credit_memos", "accounting.credit_memos.list", _OFTEN),
     Resource("credit_memo_items", "accounting.credit_memos.list_items", _SETTINGS),
-    Resource("journal_entries", "accounting.journal_entries.list", _OFTEN, page_size=SMALL_PAGE),
+    Resource("journal_entries", "accounting.journal_entries.list", _OFTEN),
     Resource("gl_accounts", "accounting.gl_accounts.list", _SETTINGS),
     Resource("gl_account_types", "accounting.gl_accounts.list_types", _SETTINGS),
     Resource("payment_terms", "accounting.payment_terms.list", _SETTINGS),
@@ -224,7 +226,6 @@ RESOURCES = (
     Resource("forms", "forms.forms.list", _SETTINGS),
     Resource(
         "form_submissions", "forms.submissions.list", _OFTEN, modified="submittedOn", since="submittedOnOrAfter",
-        page_size=SMALL_PAGE,
     ),
     Resource("tasks", "taskmanagement.tasks.list", _OFTEN),
     Resource("task_data", "taskmanagement.data.get", _SETTINGS, key=()),
