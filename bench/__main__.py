@@ -5,7 +5,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from bench import logged, lookup, machine, pop, report, stand, start, sync, tap
+from bench import logged, lookup, machine, pop, report, stand, start, sync, tap, whole
 from bench.report import Figure, under
 from trunkline.sandbox.asterisk import AmiServer
 from trunkline.store.embedded import EmbeddedPostgres
@@ -52,7 +52,13 @@ def _with_service(folder: Path, sandbox_url: str, ami: AmiServer, loop: asyncio.
     return figures
 
 
-_PARTS = {"sandbox": start.measure, "sync": sync.measure, "tap": tap.measure, "service": _service}
+_PARTS = {
+    "sandbox": start.measure,
+    "sync": sync.measure,
+    "tap": tap.measure,
+    "whole": whole.measure,
+    "service": _service,
+}
 
 
 def main() -> int:

@@ -21,7 +21,7 @@ TENANT = 1_000_001
 FIRST_CUSTOMER = 100_000  # as the sandbox numbers them
 FOLDER = Path(__file__).parent.parent / ".bench"
 SIGNING = "whsec_YW4gaW52ZW50ZWQgd2ViaG9vayBzZWNyZXQ="
-_ENVIRONMENT = {
+_SECRETS = {
     "EXAMPLE_CLIENT_SECRET": "cs1.example-secret",
     "EXAMPLE_APP_KEY": "ak1.example",
     "EXAMPLE_AMI_SECRET": "ami-example",
@@ -117,10 +117,19 @@ def fresh(name: str) -> Path:
     return folder
 
 
-def _trunkline(*arguments: str, **more: str) -> "subprocess.Popen[str]":
-    environment = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"} | more
+def settings(sandbox_url: str, ami_port: int | None = None) -> str:
+    """`trunkline.toml` of the company that all benches serve; an Asterisk at `ami_port`, or none that answers."""
+    return _SETTINGS.format(tenant=TENANT, sandbox=sandbox_url, ami_port=ami_port or free_port())
+
+
+def environment() -> dict[str, str]:
+    """Its secrets, and nothing of whoever runs the bench that would lead elsewhere."""
+    return {name: value for name, value in os.environ.items() if name != "DATABASE_URL"} | _SECRETS
+
+
+def _trunkline(*arguments: str) -> "subprocess.Popen[str]":
     command = Path(sys.executable).with_name("trunkline")
-    return subprocess.Popen([str(command), *arguments], text=True, stdout=subprocess.PIPE, env=environment)
+    return subprocess.Popen([str(command), *arguments], text=True, stdout=subprocess.PIPE, env=environment())
 
 
 @contextlib.contextmanager
@@ -158,25 +167,35 @@ class Served:
 @contextlib.contextmanager
 def served(folder: Path, sandbox_url: str, ami: AmiServer | None = None) -> Iterator[Served]:
     """`trunkline serve` on the data in `folder` while the body runs."""
-    ami_port = ami.port if ami else free_port()
-    (folder / "trunkline.toml").write_text(_SETTINGS.format(tenant=TENANT, sandbox=sandbox_url, ami_port=ami_port))
+    (folder / "trunkline.toml").write_text(settings(sandbox_url, ami.port if ami else None))
     port = free_port()
     began = time.perf_counter()
-    process = _trunkline("serve", "--data-dir", str(folder), "--port", str(port), **_ENVIRONMENT)
+    process = _trunkline("serve", "--data-dir", str(folder), "--port", str(port))
     try:
-        yield Served(f"http://127.0.0.1:{port}", port, process.pid, _answers(port, process) - began)
+        ready_s = _answers(port, process) - began
+        url = f"http://127.0.0.1:{port}"
+        _copied(url)
+        yield Served(url, port, process.pid, ready_s)
     finally:
         _stop(process)
 
 
 def _answers(port: int, process: "subprocess.Popen[str]") -> float:
     """Wait for the first answer; `time.perf_counter` of it."""
-    while process.poll() is None:
-        with contextlib.suppress(httpx.TransportError):
-            if httpx.get(f"http://127.0.0.1:{port}/healthz").is_success:
-                return time.perf_counter()
-        time.sleep(0.01)
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}") as http:
+        while process.poll() is None:
+            with contextlib.suppress(httpx.TransportError):
+                if http.get("/healthz").is_success:
+                    return time.perf_counter()
+            time.sleep(0.01)
     raise RuntimeError("The service did not start.")
+
+
+def _copied(url: str) -> None:
+    """Wait until the mirror has seen to every resource once: what a fresh service does at first disturbs."""
+    with httpx.Client(base_url=url, timeout=60) as http:
+        while http.get("/api/v1/health").json()["waiting"]:
+            time.sleep(0.1)
 
 
 def free_port() -> int:
