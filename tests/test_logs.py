@@ -61,6 +61,14 @@ def test_a_library_says_each_thing_once_a_minute_and_in_one_line(
     assert all("exception" not in line for line in found)
 
 
+def test_a_library_that_logs_as_we_do_is_understood(capsys: pytest.CaptureFixture[str]) -> None:
+    with logging_as_served(capsys) as said:
+        for _ in range(2):
+            structlog.get_logger("stamina").warning("stamina.retry_scheduled", wait_for=0.1)
+        found = said()
+    assert [(line["event"], line["wait_for"]) for line in found] == [("stamina.retry_scheduled", 0.1)]
+
+
 def test_our_own_errors_keep_their_traces_and_are_never_left_out(capsys: pytest.CaptureFixture[str]) -> None:
     with logging_as_served(capsys) as said:
         log = structlog.get_logger("trunkline.test")

@@ -45,7 +45,8 @@ class Brief(logging.Filter):
         if now - self._said.get(place, -QUIET_S) < QUIET_S:
             return False
         self._said[place] = now
-        record.msg, record.args = record.getMessage().partition("\n")[0], ()
+        if not isinstance(record.msg, dict):  # an event of structlog's: short, and formatted as such
+            record.msg, record.args = record.getMessage().partition("\n")[0], ()
         record.exc_info = record.exc_text = None
         return True
 

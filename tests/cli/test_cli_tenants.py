@@ -12,6 +12,7 @@ from cli_rig import Ended
 from psycopg import sql
 
 from company import SECRETS, TENANT, TENANT_TOML, TRUNKLINE, environment
+from trunkline.mirror.catalog import RESOURCES
 
 OTHER = 1_000_002
 NETWORK = f'[[networks]]\nname = "Example Group"\ntenants = [{TENANT}, {OTHER}]\n'
@@ -82,7 +83,11 @@ def test_a_company_is_added_shown_tested_copied_paused_and_erased(run: Run, sand
     erased = run("tenants", "remove", str(TENANT), says="y\n").stdout
     assert "Erase everything that Trunkline has of Example Plumbing?" in erased
     counts = dict(line.split() for line in erased.splitlines() if line.startswith(("mirror.", "ops.")))
-    assert (counts["ops.tenants"], counts["mirror.customers"], counts["mirror.feeds"]) == ("1", "200", "14")
+    assert (counts["ops.tenants"], counts["mirror.customers"], counts["mirror.feeds"]) == (
+        "1",
+        "200",
+        str(len(RESOURCES)),
+    )
     assert run("tenants", "list").stdout == ""
 
 

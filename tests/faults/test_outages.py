@@ -166,7 +166,7 @@ def test_the_disk_is_full_and_then_is_not(tmp_path: Path, servicetitan: Sandbox)
 @contextmanager
 def _small_disk(folder: Path) -> Iterator[Path]:
     folder.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=220m,mode=755", "tmpfs", folder], check=False).returncode:
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=320m,mode=755", "tmpfs", folder], check=False).returncode:
         pytest.skip("a small disk to fill cannot be mounted here")
     try:
         yield folder

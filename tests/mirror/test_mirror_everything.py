@@ -196,7 +196,7 @@ async def test_a_missing_scope_stops_that_resource_only(database: Database) -> N
         it.servicetitan.meddle = lambda asked: (403, b"") if asked.resource == "invoices" else None
         problems = await it.sync.sync_once()
         assert list(problems) == ["invoices"]
-        assert problems["invoices"].startswith("ServiceTitan refused the request: a scope is missing")
+        assert "it needs the scope Invoices (View)" in problems["invoices"]
         states = await it.states()
         assert [name for name, state in states.items() if state.error or not state.complete] == ["invoices"]
 

@@ -32,6 +32,7 @@ from trunkline.domain.call import Call, CallState, Outcome
 from trunkline.domain.events import Direction, EndReason, EventKind
 from trunkline.phone_systems import webhook
 from trunkline.phone_systems.webhook import WebhookAdapter, WebhookOptions
+from trunkline.servicetitan.scopes import ScopeReport
 from trunkline.store.database import Database
 from trunkline.web.application import create_web
 from trunkline.web.ports import Hook
@@ -110,6 +111,7 @@ async def office(database: Database) -> AsyncIterator[Office]:
         tenants={},
         progress=_no_progress,
         health=_no_progress,
+        scopes=_no_scopes,
         hooks={
             ACCOUNT: Hook(
                 cast("WebhookAdapter", opened.account.adapter),
@@ -126,6 +128,10 @@ async def office(database: Database) -> AsyncIterator[Office]:
 
 async def _no_progress(_tenant_id: int) -> list[Any]:
     return []
+
+
+async def _no_scopes(_tenant_id: int) -> tuple[ScopeReport, None]:
+    return ScopeReport((), frozenset()), None
 
 
 def signed(body: bytes, *, delivery: str = "d1", secret: str = SECRET, late_s: float = 0) -> dict[str, str]:

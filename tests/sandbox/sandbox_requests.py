@@ -82,6 +82,8 @@ def path_of(operation: Named, world: World, *, row_id: object = None, missing: b
     """The path of a request: for a row that is there, for that one, or for one that is `missing`."""
     how = plan(operation)
     rows = (row for row in world.all_rows(how.table) if row["active"] and row_id in {None, row["id"]})
+    if operation.name == "jpm.appointments.delete" and row_id is None:  # a job keeps its only one
+        rows = (row for row in rows if world.find("jobs", row["jobId"])["appointmentCount"] > 1)
     row = next((row for row in rows if _hangs_on_something(how, world, row)), {})
     path = f"/{operation.path}".replace("{tenant}", str(TENANT))
     for name in published(operation).parameters("path").keys() - {"tenant"}:

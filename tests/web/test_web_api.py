@@ -197,7 +197,8 @@ def _closed(components: dict[str, Any]) -> dict[str, Any]:
 def test_the_description_lists_what_there_is_and_no_pages(document: dict[str, Any]) -> None:
     assert document["openapi"].startswith("3.1")
     assert set(document["paths"]) == {
-        "/api/v1/lookup", "/api/v1/networks/{name}/lookup", "/api/v1/calls", "/api/v1/ping", "/hooks/{account}",
+        "/api/v1/lookup", "/api/v1/networks/{name}/lookup", "/api/v1/calls", "/api/v1/health", "/api/v1/scopes",
+        "/api/v1/ping", "/hooks/{account}",
     }  # fmt: skip
     for path in document["paths"].values():
         for operation in path.values():

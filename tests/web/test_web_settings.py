@@ -83,9 +83,8 @@ def send(office: Office, path: str, data: dict[str, str], **headers: str) -> tup
 
 
 def is_copied(office: Office) -> bool:
-    return office.execute("select count(*) from mirror.feeds where complete and tenant_id = %s", TENANT) == [
-        (len(FEEDS),)
-    ]
+    counted = "select count(*) from mirror.feeds where complete and tenant_id = %s and feed = any(%s)"
+    return office.execute(counted, TENANT, [feed.name for feed in FEEDS]) == [(len(FEEDS),)]
 
 
 def type_in(page: Page, typed: dict[str, str]) -> None:
