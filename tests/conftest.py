@@ -19,14 +19,6 @@ from trunkline.store.migrate import migrate
 _numbers = itertools.count(1)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where processes share the work: a file's tests stay together, and so do all that need the one real PBX."""
-    for item in items:
-        together = "pbx" if item.get_closest_marker("pbx") else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(together))
-
-
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """URL of a PostgreSQL server with a migrated database `template_trunkline` on it."""
