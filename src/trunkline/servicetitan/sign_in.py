@@ -7,6 +7,7 @@ import asyncio
 import base64
 import time
 from dataclasses import dataclass, field
+from typing import Any
 
 import httpx
 import msgspec
@@ -16,6 +17,7 @@ from trunkline.servicetitan.errors import BadCredentials, Unreachable
 
 RENEW_EARLY_S = 60.0
 TIMEOUT = httpx.Timeout(20.0, connect=5.0)
+REFUSALS = frozenset({400, 401, 403})  # of a client id or secret: which one it is, is published nowhere
 
 
 @dataclass(frozen=True)
@@ -31,10 +33,6 @@ class _Token(msgspec.Struct):
     access_token: str
     expires_in: float
     scope: str | None = None
-
-
-class _Claims(msgspec.Struct):
-    scope: list[str] | str = msgspec.field(default_factory=list)
 
 
 class SignIn:
@@ -73,16 +71,11 @@ class SignIn:
         return frozenset((beside or "").split()) | _claimed(token)
 
     async def _fetch(self) -> _Token:
-        form = {
-            "grant_type": "client_credentials",
-            "client_id": self._credentials.client_id,
-            "client_secret": self._credentials.client_secret,
-        }
         try:
-            response = await self._http.post(self._token_url, data=form, timeout=TIMEOUT)
+            response = await ask_for_token(self._token_url, self._credentials, self._http)
         except httpx.RequestError as error:
             raise Unreachable("ServiceTitan's sign-in cannot be reached; we keep trying.") from error
-        if response.status_code in {400, 401, 403}:
+        if response.status_code in REFUSALS:
             raise BadCredentials(
                 "ServiceTitan refused the client id or secret: check both, that neither has a blank at its end, and"
                 " that they belong to this environment.",
@@ -93,11 +86,29 @@ class SignIn:
         return decode(response.content, _Token)
 
 
-def _claimed(token: str) -> frozenset[str]:
-    """The `scope` claim of a JSON web token, unverified: ServiceTitan decides, this only tells people beforehand."""
+async def ask_for_token(token_url: str, credentials: Credentials, http: httpx.AsyncClient) -> httpx.Response:
+    """Ask once, and return what was answered, whatever that is; raises as `http` does."""
+    form = {
+        "grant_type": "client_credentials",
+        "client_id": credentials.client_id,
+        "client_secret": credentials.client_secret,
+    }
+    return await http.post(token_url, data=form, timeout=TIMEOUT)
+
+
+def claims_of(token: str) -> dict[str, Any]:
+    """The claims of a JSON web token, unverified: ServiceTitan decides, they only tell people beforehand.
+
+    Empty where the token is none that can be read: what it looks like is no promise.
+    """
     part = token.split(".")[1] if token.count(".") == 2 else ""
     try:
-        claims = msgspec.json.decode(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)), type=_Claims)
+        return msgspec.json.decode(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)), type=dict[str, Any])
     except (ValueError, msgspec.DecodeError):
-        return frozenset()
-    return frozenset(claims.scope.split() if isinstance(claims.scope, str) else claims.scope)
+        return {}
+
+
+def _claimed(token: str) -> frozenset[str]:
+    scope = claims_of(token).get("scope", "")
+    codes = scope.split() if isinstance(scope, str) else scope
+    return frozenset(code for code in codes if isinstance(code, str)) if isinstance(codes, list) else frozenset()

@@ -5,7 +5,6 @@ that are told of (401 and 403) are understood, and what each scope opens is trie
 """
 
 import asyncio
-import base64
 import re
 from collections.abc import Mapping
 from enum import StrEnum
@@ -15,7 +14,7 @@ import httpx
 import msgspec
 
 from trunkline.contract.operations import operations
-from trunkline.servicetitan.client import READ_TIMEOUT, Environment, Page, ServiceTitan
+from trunkline.servicetitan.client import Environment, Page, ServiceTitan
 from trunkline.servicetitan.errors import (
     AppKeyRefused,
     BadCredentials,
@@ -23,6 +22,7 @@ from trunkline.servicetitan.errors import (
     ScopeMissing,
     ServiceTitanError,
 )
+from trunkline.servicetitan.sign_in import REFUSALS, Credentials, ask_for_token, claims_of
 from trunkline.settings import ServiceTitanSettings
 
 LONGEST_S = 30.0
@@ -70,10 +70,6 @@ class _Granted(msgspec.Struct):
     access_token: str
 
 
-class _Claims(msgspec.Struct):
-    tenant: str | int | None = None
-
-
 async def probe(
     own: ServiceTitanSettings,
     client: ServiceTitan,
@@ -101,13 +97,9 @@ async def probe(
 
 async def _sign_in(environment: Environment, own: ServiceTitanSettings, http: httpx.AsyncClient) -> str | None:
     """A token, or `None` where the client id or secret is refused."""
-    form = {
-        "grant_type": "client_credentials",
-        "client_id": own.client_id,
-        "client_secret": own.client_secret.get_secret_value(),
-    }
-    answer = await http.post(environment.token_url, data=form, timeout=READ_TIMEOUT)
-    if answer.status_code in {400, 401, 403}:
+    credentials = Credentials(own.client_id, own.client_secret.get_secret_value(), own.app_key.get_secret_value())
+    answer = await ask_for_token(environment.token_url, credentials, http)
+    if answer.status_code in REFUSALS:
         return None
     try:
         answer.raise_for_status()
@@ -139,13 +131,9 @@ async def _why_refused(
 
 
 def _tenant_of(token: str) -> str | None:
-    """The tenant that a token is for, where it says so; a token is a JWT, but that is no promise."""
-    try:
-        payload = token.split(".")[1]
-        claims = msgspec.json.decode(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)), type=_Claims)
-    except (IndexError, ValueError, msgspec.DecodeError, UnicodeDecodeError):
-        return None
-    return None if claims.tenant is None else str(claims.tenant)
+    """The tenant that a token is for, where it says so."""
+    tenant = claims_of(token).get("tenant")
+    return str(tenant) if isinstance(tenant, str | int) and not isinstance(tenant, bool) else None
 
 
 async def _try_scopes(client: ServiceTitan) -> Outcome:
