@@ -6,7 +6,7 @@ resource's, or nobody has seen the code, all candidates are given and the tokens
 
 from functools import cache
 
-from trunkline.contract.operations import Operation, scopes
+from trunkline.contract.operations import Operation, View, scopes
 
 _MODULES = {
     "accounting": "acc",
@@ -46,7 +46,7 @@ _UNCERTAIN = {
     "Suppressions": ("suppressions", "suppression", "emailsuppressions"),
     "Technician Rating": ("technicianrating", "technicianratings"),
 }
-_RIGHTS = {"View": "r", "Modify": "w"}
+_RIGHTS: dict[View, str] = {"View": "r", "Modify": "w"}
 
 
 def codes(scope_name: str) -> tuple[str, ...]:
@@ -63,14 +63,17 @@ def is_certain(scope_name: str) -> bool:
     return scope_name not in _UNCERTAIN
 
 
+def allowing(scope_name: str, right: View) -> tuple[str, ...]:
+    """As :func:`codes`, with the right: ``tn.crm.customers:r``."""
+    return tuple(f"{code}:{_RIGHTS[right]}" for code in codes(scope_name))
+
+
 def granting(operation: Operation) -> tuple[str, ...]:
     """The codes with their right, as in ``tn.crm.customers:r``, any one of which lets a token use `operation`.
 
     There are none where no scope that the app is registered for covers it.
     """
-    if operation.scope is None:
-        return ()
-    return tuple(f"{code}:{_RIGHTS[operation.right]}" for code in codes(operation.scope))
+    return () if operation.scope is None else allowing(operation.scope, operation.right)
 
 
 @cache

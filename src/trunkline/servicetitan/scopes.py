@@ -10,12 +10,11 @@ from functools import cached_property
 
 import msgspec
 
-from trunkline.contract.codes import codes, granting, is_certain
+from trunkline.contract.codes import allowing, granting, is_certain
 from trunkline.contract.operations import Operation, View, scopes
 from trunkline.servicetitan.catalog import find
 
 _RIGHTS: tuple[View, ...] = ("View", "Modify")
-_LETTERS = {"View": "r", "Modify": "w"}
 
 
 @dataclass(frozen=True, order=True)
@@ -31,7 +30,7 @@ class Need:
     @property
     def codes(self) -> tuple[str, ...]:
         """How a token may name it."""
-        return tuple(f"{code}:{_LETTERS[self.right]}" for code in codes(self.scope))
+        return allowing(self.scope, self.right)
 
 
 @dataclass(frozen=True)
