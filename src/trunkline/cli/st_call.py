@@ -12,7 +12,9 @@ import msgspec
 
 from trunkline.cli.options import choose_tenant, data_dir_option, read_settings, tenant_option
 from trunkline.contract.operations import Operation, Parameter, details, operations
-from trunkline.servicetitan.catalog import choices, file_fields, find, largest_page, require_registered, resolved
+from trunkline.contract.references import resolved
+from trunkline.servicetitan import exact
+from trunkline.servicetitan.catalog import choices, file_fields, find, largest_page, require_registered
 from trunkline.servicetitan.errors import InvalidRequest, ServiceTitanError, UnknownOperation
 
 if TYPE_CHECKING:
@@ -218,7 +220,7 @@ def _print_answer(answer: Any, *, as_table: bool) -> None:
     elif as_table:
         print_table(answer["data"] if isinstance(answer, dict) and isinstance(answer.get("data"), list) else answer)
     elif answer is not None:
-        click.echo(msgspec.json.format(_encoded(answer), indent=2).decode())
+        click.echo(msgspec.json.format(exact.encode(answer), indent=2).decode())
 
 
 async def _print_pages(pages: AsyncIterator[list[Any]], *, as_table: bool) -> None:
@@ -230,10 +232,6 @@ async def _print_pages(pages: AsyncIterator[list[Any]], *, as_table: bool) -> No
             rows += page
         else:
             for row in page:
-                click.echo(_encoded(row))
+                click.echo(exact.encode(row))
     if as_table:
         print_table(rows)
-
-
-def _encoded(value: Any) -> bytes:
-    return msgspec.json.Encoder(decimal_format="number").encode(value)

@@ -8,13 +8,13 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any, cast
 
 import msgspec
 
 from trunkline.mirror.catalog import PRIVATE, Resource
 from trunkline.mirror.drift import Contract, Found, commonest
+from trunkline.servicetitan import exact
 from trunkline.servicetitan.answers import decode
 from trunkline.store.mirror import Staged
 from trunkline.store.rows import Difference, StagedRows
@@ -24,8 +24,6 @@ ONLY = "only"  # the id of a row that is its resource's only one
 # Names of private fields, and escapes that could hide such a name or a NUL, which PostgreSQL cannot hold.
 _SUSPICIOUS = re.compile(rb'"(?:' + b"|".join(name.encode() for name in sorted(PRIVATE)) + rb')"|\\u00', re.IGNORECASE)
 _BLANKS = bytes.maketrans(b"\t\r\n", b"   ")  # in JSON these stand between values only
-_EXACT = msgspec.json.Decoder(float_hook=Decimal)
-_WRITE = msgspec.json.Encoder(decimal_format="number")
 
 
 @dataclass(frozen=True)
@@ -90,7 +88,7 @@ class Lander:
             items = row.get(nested)
             for inner in items if isinstance(items, list) else ():
                 unfolded = {**outer, **_object(inner)}
-                yield _WRITE.encode(unfolded), unfolded
+                yield exact.encode(unfolded), unfolded
 
     def _key(self, row: dict[str, Any]) -> bytes | None:
         """The row's id, as COPY takes it; `None` where a part of it is missing."""
@@ -118,7 +116,7 @@ def moment(value: object) -> datetime | None:
 
 def cleaned(raw: bytes) -> bytes:
     """JSON without private fields and NULs, at whatever depth; digits of numbers stay as they are."""
-    return _WRITE.encode(_clean(_EXACT.decode(raw))) if _SUSPICIOUS.search(raw) else raw
+    return exact.encode(_clean(exact.decode(raw))) if _SUSPICIOUS.search(raw) else raw
 
 
 def _clean(value: Any) -> Any:

@@ -11,7 +11,6 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any, Generic, Protocol, Self, TypeVar, cast
 
 import httpx
@@ -19,6 +18,7 @@ import msgspec
 import stamina
 
 from trunkline.contract.operations import details
+from trunkline.servicetitan import exact
 from trunkline.servicetitan.answers import decode, error_of
 from trunkline.servicetitan.catalog import LARGEST_PAGE, find, largest_page, meant_by, require_registered
 from trunkline.servicetitan.errors import (
@@ -41,8 +41,6 @@ BULK_TIMEOUT = httpx.Timeout(110.0, connect=5.0)
 ATTEMPTS = 5
 SMALL_PAGE = 200
 LARGE_ANSWER = 1 << 18
-
-_exact = msgspec.json.Decoder(float_hook=Decimal)
 
 
 class RequestLimiter(Protocol):
@@ -300,7 +298,7 @@ async def _decode_any(content: bytes) -> Any:
 def _decode_exact(content: bytes) -> Any:
     """JSON with fractions as they were written: money is not rounded."""
     try:
-        return _exact.decode(content)
+        return exact.decode(content)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UnexpectedAnswer(f"ServiceTitan's answer cannot be read ({error}).") from None
 

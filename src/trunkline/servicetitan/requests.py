@@ -16,16 +16,16 @@ from uuid import UUID
 import msgspec
 
 from trunkline.contract.operations import Operation, Parameter, details
+from trunkline.contract.references import resolved
+from trunkline.servicetitan import exact
 from trunkline.servicetitan.bodies import wrong_in_body
-from trunkline.servicetitan.catalog import choices, file_fields, maybe, resolved
+from trunkline.servicetitan.catalog import choices, file_fields, maybe
 from trunkline.servicetitan.errors import InvalidRequest
 
 # ServiceTitan's reference of `ids` filters; 200 were answered with 400.
 MOST_IDS = 50
 
 _READERS: dict[str, Callable[[str], object]] = {"integer": int, "number": float, "GUID": UUID}
-
-_encoder = msgspec.json.Encoder(decimal_format="number")
 
 Query = list[tuple[str, str]]
 
@@ -93,7 +93,7 @@ def _written(
 
 def _as_json(body: Any) -> bytes:
     try:
-        return _encoder.encode(body)
+        return exact.encode(body)
     except (TypeError, ValueError, OverflowError) as error:
         raise InvalidRequest(f"The body is nothing that JSON can hold ({error}). Nothing was sent.") from None
 
