@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from trunkline.contract.references import used
+
 KEPT = Path(__file__).resolve().parent.parent / "src" / "trunkline" / "contract" / "published"
 SCALARS = ("type", "format", "enum", "nullable", "minLength", "maxLength", "pattern", "minimum", "maximum")
 TENANT = "/tenant/{tenant}/"
@@ -147,26 +149,7 @@ def condense_module(spec: Json) -> Json:
             where = {"method": method.upper(), "path": base + path}
             operations[name] = where | condense_operation(operation)
     schemas = {name: condense_schema(schema) for name, schema in spec["components"]["schemas"].items()}
-    return {"module": module, "operations": operations, "schemas": _used(schemas, operations)}
-
-
-def _used(schemas: Json, operations: Json) -> Json:
-    kept: Json = {}
-    wanted = _references(operations)
-    while missing := wanted - kept.keys():
-        for name in missing:
-            kept[name] = schemas[name]
-        wanted = wanted | _references(kept)
-    return kept
-
-
-def _references(part: Any) -> set[str]:
-    if isinstance(part, list):
-        return {name for item in part for name in _references(item)}
-    if not isinstance(part, dict):
-        return set()
-    own = {part["$ref"]} if isinstance(part.get("$ref"), str) else set()
-    return own | {name for item in part.values() for name in _references(item)}
+    return {"module": module, "operations": operations, "schemas": used(schemas, operations)}
 
 
 def scope_of(scopes: list[Json], module: str, spec_path: str) -> str | None:

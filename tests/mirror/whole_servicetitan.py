@@ -13,7 +13,8 @@ from urllib.parse import parse_qsl, urlsplit
 import httpx
 
 from company import Unlimited
-from trunkline.mirror.catalog import RESOURCES, Kind, Resource, Schema, by_name, resolved
+from trunkline.contract.references import Schema, resolved
+from trunkline.mirror.catalog import RESOURCES, Kind, Resource, by_name
 from trunkline.mirror.sync import MirrorSync
 from trunkline.servicetitan.client import Credentials, Environment, ServiceTitan
 from trunkline.store.database import Database
@@ -30,7 +31,7 @@ Row = dict[str, Any]
 
 def made_up(schema: Schema, module: str, number: int, depth: int = 0) -> Any:
     """A value that fits the schema, another one for each number up to 59."""
-    schema = resolved(schema, module)
+    schema = resolved(module, schema)
     kind = schema.get("type")
     if "properties" in schema:
         below = {} if depth == DEEPEST else schema["properties"]

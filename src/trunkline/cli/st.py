@@ -8,7 +8,8 @@ import msgspec
 
 from trunkline.cli.st_call import call
 from trunkline.contract.operations import Operation, details, operations, schemas
-from trunkline.servicetitan.catalog import choices, find, resolved
+from trunkline.contract.references import resolved, used
+from trunkline.servicetitan.catalog import choices, find
 from trunkline.servicetitan.errors import UnknownOperation
 
 
@@ -60,8 +61,8 @@ def describe(*, name: str, as_json: bool) -> None:
         raise click.ClickException(str(error)) from None
     published = details(operation)
     if as_json:
-        used = _used_schemas(operation.module, [published.body, published.answer])
-        click.echo(_json({**_facts(operation), **msgspec.to_builtins(published), "schemas": used}))
+        about = used(schemas(operation.module), published.body, published.answer)
+        click.echo(_json({**_facts(operation), **msgspec.to_builtins(published), "schemas": about}))
         return
     click.echo(f"{operation.name}: {operation.method} /{operation.path}")
     click.echo(f"Scope: {operation.scope} ({operation.right})" if operation.scope else "Scope: none of this app's")
@@ -113,19 +114,3 @@ def _outline(module: str, schema: dict[str, Any], inside: tuple[str, ...]) -> It
         yield f"{field}{star}: {_kind(module, inner)}"
         for line in _outline(module, inner, inside):
             yield f"  {line}"
-
-
-def _used_schemas(module: str, parts: list[Any]) -> dict[str, Any]:
-    used: dict[str, Any] = {}
-    waiting: list[Any] = list(parts)
-    while waiting:
-        part = waiting.pop()
-        if isinstance(part, dict):
-            name = part.get("$ref")
-            if isinstance(name, str) and name not in used:
-                used[name] = schemas(module)[name]
-                waiting.append(used[name])
-            waiting += part.values()
-        elif isinstance(part, list):
-            waiting += part
-    return used

@@ -9,15 +9,13 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import cache, cached_property
 from types import MappingProxyType
-from typing import Any
 
-from trunkline.contract.operations import Operation, details, operations, schemas
+from trunkline.contract.operations import Operation, details, operations
+from trunkline.contract.references import Schema, resolved
 from trunkline.mirror.feeds import FEEDS, Feed
 from trunkline.servicetitan.catalog import largest_page
 
 PRIVATE = frozenset({"hourlyrate", "home", "payrollid", "burdenrate"})  # of people, in lower case: never stored
-
-Schema = dict[str, Any]
 
 
 class Cadence(Enum):
@@ -112,15 +110,7 @@ class Resource:
         return {"type": "object", "properties": outer | inner["properties"], "required": required}
 
     def _resolved(self, schema: Schema) -> Schema:
-        return resolved(schema, self.operation.module)
-
-
-def resolved(schema: Schema, module: str) -> Schema:
-    """A schema with its reference followed; what stands beside the reference, as `nullable`, is kept."""
-    while "$ref" in schema:
-        beside = {name: value for name, value in schema.items() if name != "$ref"}
-        schema = schemas(module)[schema["$ref"]] | beside
-    return schema
+        return resolved(self.operation.module, schema)
 
 
 def _custom_fields(owner: str, group: str) -> Resource:

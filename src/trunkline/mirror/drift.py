@@ -9,7 +9,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from trunkline.mirror.catalog import Resource, Schema, resolved
+from trunkline.contract.references import Schema, resolved
+from trunkline.mirror.catalog import Resource
 from trunkline.store.rows import Difference
 
 MOST_SHAPES = 5000
@@ -122,7 +123,7 @@ class _Shapes:
 def _named(schema: Schema, module: str) -> Schema:
     """Follow a reference, but remember its name: it tells objects that contain themselves."""
     name = schema.get("$ref")
-    return resolved(schema, module) | ({"x-name": name} if name else {})
+    return resolved(module, schema) | ({"x-name": name} if name else {})
 
 
 def _shapes(schema: Schema, module: str, known: dict[str, _Shapes]) -> _Shapes:

@@ -2,7 +2,8 @@
 
 import re
 
-from trunkline.mirror.catalog import PRIVATE, RESOURCES, Resource, Schema, resolved
+from trunkline.contract.references import Schema, resolved
+from trunkline.mirror.catalog import PRIVATE, RESOURCES, Resource
 from trunkline.store.data_views import DataView, FieldColumn, Type, make_views
 from trunkline.store.database import Database
 from trunkline.store.rows import make_partitions
@@ -49,7 +50,7 @@ def view_of(resource: Resource) -> DataView:
     return DataView(
         resource.name,
         tuple(
-            FieldColumn(column_name(name), name, _type(resolved(schema, resource.operation.module)))
+            FieldColumn(column_name(name), name, _type(resolved(resource.operation.module, schema)))
             for name, schema in properties.items()
             if name.lower() not in PRIVATE
         ),

@@ -10,6 +10,7 @@ from jsonschema import Draft202012Validator, FormatChecker, ValidationError
 from jsonschema.protocols import Validator
 
 from trunkline.contract.operations import Operation, details, schemas
+from trunkline.contract.references import used
 from trunkline.servicetitan.catalog import file_fields, maybe
 
 
@@ -82,14 +83,8 @@ def _is_guid(value: object) -> bool:
 @cache
 def _validator(operation: Operation) -> Validator:
     """Of the operation's bodies: OpenAPI 3.0 schemas as JSON Schema, closed to fields that nobody published."""
-    named = schemas(operation.module)
     body = details(operation).body or {}
-    definitions: dict[str, Any] = {}
-    wanted = _references(body)
-    while missing := wanted - definitions.keys():
-        for name in missing:
-            definitions[name] = _closed(named[name])
-            wanted |= _references(named[name])
+    definitions = {name: _closed(schema) for name, schema in used(schemas(operation.module), body).items()}
     return Draft202012Validator({**_closed(body), "$defs": definitions}, format_checker=formats)
 
 
@@ -112,12 +107,3 @@ def _closed(schema: dict[str, Any]) -> dict[str, Any]:
         if "enum" in schema:
             closed["enum"] = [*schema["enum"], None]
     return closed
-
-
-def _references(part: Any) -> set[str]:
-    if isinstance(part, list):
-        return {name for item in part for name in _references(item)}
-    if not isinstance(part, dict):
-        return set()
-    own = {part["$ref"]} if isinstance(part.get("$ref"), str) else set()
-    return own | {name for item in part.values() for name in _references(item)}

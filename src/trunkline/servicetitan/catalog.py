@@ -6,7 +6,8 @@ from difflib import get_close_matches
 from functools import cache
 from typing import Any
 
-from trunkline.contract.operations import Operation, details, operations, schemas
+from trunkline.contract.operations import Operation, details, operations
+from trunkline.contract.references import resolved
 from trunkline.servicetitan.errors import NotRegistered, UnknownOperation
 
 # Lists take pages of up to 5,000 rows (partner portal, "Timeouts and pagination"). Those of journal entries publish a
@@ -61,11 +62,6 @@ def meant_by(method: str, path: str) -> Operation | None:
 @cache
 def _pattern(path: str) -> re.Pattern[str]:
     return re.compile(re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(path)))
-
-
-def resolved(module: str, schema: dict[str, Any]) -> dict[str, Any]:
-    """A schema itself, where it only refers to one."""
-    return resolved(module, schemas(module)[schema["$ref"]]) if "$ref" in schema else schema
 
 
 def choices(module: str, schema: dict[str, Any]) -> tuple[str, ...]:

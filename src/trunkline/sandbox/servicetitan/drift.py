@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from trunkline.contract.operations import Operation, details
-from trunkline.sandbox.servicetitan.generic.shapes import Schema, resolved
+from trunkline.contract.references import Schema, resolved
 
 UNPUBLISHED = "Unpublished"
 """A word that stands in no enumeration."""

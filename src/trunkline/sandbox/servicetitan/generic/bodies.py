@@ -9,8 +9,8 @@ from uuid import UUID
 import msgspec
 
 from trunkline.contract.operations import Operation, details
+from trunkline.contract.references import Schema, resolved
 from trunkline.sandbox.servicetitan.exchange import Call, Problem, invalid
-from trunkline.sandbox.servicetitan.generic.shapes import Schema, resolved
 from trunkline.sandbox.servicetitan.invented import stamp
 
 _SPAN = re.compile(r"(\d+\.)?\d\d:[0-5]\d:[0-5]\d(\.\d{1,7})?")

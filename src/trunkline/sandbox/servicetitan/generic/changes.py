@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 from trunkline.contract.operations import Operation, details
+from trunkline.contract.references import resolved
 from trunkline.sandbox.servicetitan.exchange import Call
 from trunkline.sandbox.servicetitan.generic.bodies import body_of
 from trunkline.sandbox.servicetitan.generic.plans import Plan, table_of
@@ -20,7 +21,7 @@ from trunkline.sandbox.servicetitan.generic.rows import (
     shown,
     write_external,
 )
-from trunkline.sandbox.servicetitan.generic.shapes import properties, resolved
+from trunkline.sandbox.servicetitan.generic.shapes import properties
 from trunkline.sandbox.servicetitan.generic.subject import Subject
 from trunkline.sandbox.servicetitan.invented import Row, stamp
 

@@ -6,8 +6,9 @@ from functools import cache
 from uuid import UUID
 
 from trunkline.contract.operations import Operation, Parameter, details
+from trunkline.contract.references import Schema, resolved
 from trunkline.sandbox.servicetitan.exchange import Call, choice, integer, invalid, moment
-from trunkline.sandbox.servicetitan.generic.shapes import Schema, resolved, shape
+from trunkline.sandbox.servicetitan.generic.shapes import shape
 from trunkline.sandbox.servicetitan.invented import Row
 from trunkline.sandbox.servicetitan.lists import (
     Filter,

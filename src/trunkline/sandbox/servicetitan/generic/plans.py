@@ -6,7 +6,8 @@ from functools import cache
 from typing import Literal
 
 from trunkline.contract.operations import Operation, details, operations
-from trunkline.sandbox.servicetitan.generic.shapes import Schema, Shape, shape
+from trunkline.contract.references import Schema
+from trunkline.sandbox.servicetitan.generic.shapes import Shape, shape
 
 Kind = Literal["feed", "list", "single", "singleton", "create", "update", "remove", "act", "custom-fields", "exported"]
 

@@ -10,7 +10,8 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from trunkline.sandbox.servicetitan.generic.shapes import Schema, properties, resolved
+from trunkline.contract.references import Schema, resolved
+from trunkline.sandbox.servicetitan.generic.shapes import properties
 from trunkline.sandbox.servicetitan.generic.subject import Subject
 from trunkline.sandbox.servicetitan.generic.words import UNSET, entity, rule
 from trunkline.sandbox.servicetitan.invented import Row, mix, stamp

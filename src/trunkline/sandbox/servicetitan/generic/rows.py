@@ -7,10 +7,10 @@ from uuid import uuid4
 
 import msgspec
 
+from trunkline.contract.references import Schema
 from trunkline.sandbox.servicetitan.exchange import Call, Problem, invalid
 from trunkline.sandbox.servicetitan.generic.plans import Plan, Table, table_of
 from trunkline.sandbox.servicetitan.generic.render import MISSING, render
-from trunkline.sandbox.servicetitan.generic.shapes import Schema
 from trunkline.sandbox.servicetitan.generic.subject import BLANK, Subject
 from trunkline.sandbox.servicetitan.invented import Row, stamp
 from trunkline.sandbox.servicetitan.lists import digits

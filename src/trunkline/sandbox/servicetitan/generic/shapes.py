@@ -2,25 +2,12 @@
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal
+from typing import Literal
 
-from trunkline.contract.operations import Operation, details, schemas
+from trunkline.contract.operations import Operation, details
+from trunkline.contract.references import Schema, resolved
 
-Schema = dict[str, Any]
 Wrapping = Literal["page", "feed", "data", "bare", "one", "nothing"]
-
-
-@cache
-def _named(module: str) -> dict[str, Schema]:
-    return dict(schemas(module))
-
-
-def resolved(module: str, schema: Schema) -> Schema:
-    """What a schema says itself or by reference; whether it may be null is added up."""
-    while "$ref" in schema:
-        target = _named(module)[schema["$ref"]]
-        schema = {**target, "nullable": True} if schema.get("nullable") else target
-    return schema
 
 
 def properties(module: str, schema: Schema) -> dict[str, Schema]:
