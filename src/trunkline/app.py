@@ -27,6 +27,8 @@ from trunkline.domain.logging_plan import plan
 from trunkline.logbook.notes import ServiceTitanNotes
 from trunkline.logbook.service import Logbook
 from trunkline.mirror.sync import MirrorSync
+from trunkline.numbers.book import NumberBook
+from trunkline.numbers.keeper import Keeper
 from trunkline.phone_systems.base import LinkState, StreamAdapter, WebhookAdapter
 from trunkline.phone_systems.registry import adapter
 from trunkline.resources import Refusal, behind, client_for, mirror_lock, opened
@@ -115,6 +117,8 @@ async def running(settings: Settings, postgres: EmbeddedPostgres | None = None) 
         tracker = Tracker(database, identification, logbook.start_soon)
         desk = CallDesk(database, Inbox(database), tracker, identification)
         feed = LiveFeed(database)
+        guids = {t.id: t.servicetitan.application_guid for t in settings.tenants if t.servicetitan.application_guid}
+        numbers = NumberBook(database, identification.card, list(guids))
         syncs = {
             tenant.id: MirrorSync(database, behind(clients[tenant.id], tenant, database), region=tenant.region)
             for tenant in settings.tenants
@@ -133,6 +137,12 @@ async def running(settings: Settings, postgres: EmbeddedPostgres | None = None) 
         for tenant_id, sync in syncs.items():
             held = mirror_lock(database, tenant_id)
             background.keep(f"mirror {tenant_id}", partial(_alone, held, partial(sync.run, settings.mirror_interval_s)))
+        for tenant in settings.tenants:
+            if (guid := guids.get(tenant.id)) is not None:
+                held = AdvisoryLock(database.url, f"numbers {tenant.id}")
+                keeper = Keeper(database, behind(clients[tenant.id], tenant, database), guid)
+                work = partial(keeper.run, numbers.changed(tenant.id))
+                background.keep(f"numbers {tenant.id}", partial(_alone, held, work))
         for account in accounts:
             if isinstance(account.adapter, StreamAdapter):
                 held = AdvisoryLock(database.url, f"phone system {account.tenant_id} {account.name}")
@@ -142,6 +152,7 @@ async def running(settings: Settings, postgres: EmbeddedPostgres | None = None) 
         web = create_web(
             desk=desk,
             feed=feed,
+            numbers=numbers,
             tenants=[TenantInfo(t.id, t.name, t.timezone, t.links_base, t.region) for t in settings.tenants],
             progress=partial(_progress, database),
             hooks={

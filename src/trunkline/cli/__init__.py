@@ -12,6 +12,7 @@ _COMMANDS = {
     "demo": "trunkline.cli.demo",
     "lookup": "trunkline.cli.lookup",
     "sync": "trunkline.cli.sync",
+    "numbers": "trunkline.cli.numbers",
     "st": "trunkline.cli.st",
     "sandbox": "trunkline.cli.sandbox",
 }

@@ -31,7 +31,8 @@ class Problem(msgspec.Struct, frozen=True):
     detail: str
 
 
-def _problems(*statuses: int) -> dict[int, ResponseSpec]:
+def problems(*statuses: int) -> dict[int, ResponseSpec]:
+    """How trouble is told, for the description of an endpoint."""
     return {
         status: ResponseSpec(Problem, description=HTTPStatus(status).phrase, media_type="application/problem+json")
         for status in statuses
@@ -60,7 +61,7 @@ class Api(Controller):
     @get(
         "/lookup",
         summary="Who has this phone number",
-        responses={200: ResponseSpec(CallerCard), **_problems(400, 401, 404, 503)},
+        responses={200: ResponseSpec(CallerCard), **problems(400, 401, 404, 503)},
     )
     async def lookup(
         self,
@@ -77,7 +78,7 @@ class Api(Controller):
             raise ValidationException(str(error)) from None
         return ASGIResponse(body=card, media_type=MediaType.JSON)
 
-    @get("/calls", summary="Calls, the newest first", responses=_problems(400, 401, 404, 503))
+    @get("/calls", summary="Calls, the newest first", responses=problems(400, 401, 404, 503))
     async def calls(
         self,
         office: TheOffice,

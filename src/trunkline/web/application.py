@@ -17,9 +17,10 @@ from trunkline.web.api import Api
 from trunkline.web.board import BoardStream
 from trunkline.web.guard import Gate, Guard, Keeper, add_security_headers
 from trunkline.web.hooks import hook
+from trunkline.web.numbers import NumberApi, NumberPages
 from trunkline.web.office import Office
 from trunkline.web.pages import Pages, healthz
-from trunkline.web.ports import Desk, Feed, Hook, Progress, TenantInfo
+from trunkline.web.ports import Desk, Feed, Hook, Numbers, Progress, TenantInfo
 from trunkline.web.problems import HANDLERS
 from trunkline.web.rendering import STATIC, engine, environment
 
@@ -30,6 +31,7 @@ def create_web(
     *,
     desk: Desk,
     feed: Feed,
+    numbers: Numbers,
     tenants: Sequence[TenantInfo],
     progress: Progress,
     hooks: Mapping[str, Hook],
@@ -43,6 +45,7 @@ def create_web(
     templates.globals["tenants"] = tuple(tenants)
     office = Office(
         desk=desk,
+        numbers=numbers,
         tenants={tenant.tenant_id: tenant for tenant in tenants},
         boards={tenant.tenant_id: BoardStream(desk, feed, tenant, templates) for tenant in tenants},
         progress=progress,
@@ -56,7 +59,7 @@ def create_web(
         include_in_schema=False,
     )
     return Litestar(
-        route_handlers=[Pages, Api, hook, healthz, static],
+        route_handlers=[Pages, NumberPages, Api, NumberApi, hook, healthz, static],
         state=State({"office": office, "gate": gate}),
         dependencies={"office": Provide(lambda: office, sync_to_thread=False)},
         middleware=[DefineMiddleware(Guard, gate=gate)],

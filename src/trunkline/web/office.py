@@ -8,7 +8,7 @@ from litestar.exceptions import NotFoundException, ValidationException
 
 from trunkline.web.board import BoardStream
 from trunkline.web.guard import Keeper
-from trunkline.web.ports import Desk, Hook, Progress, TenantInfo
+from trunkline.web.ports import Desk, Hook, Numbers, Progress, TenantInfo
 
 
 @dataclass(frozen=True)
@@ -16,6 +16,7 @@ class Office:
     """The web room's surroundings; made once by :func:`trunkline.web.create_web`."""
 
     desk: Desk
+    numbers: Numbers
     tenants: Mapping[int, TenantInfo]
     boards: Mapping[int, BoardStream]
     progress: Progress

@@ -1,0 +1,56 @@
+-- What people decided about phone numbers, and how the copy of it in ServiceTitan stands.
+
+create table calls.number_decisions (
+    tenant_id bigint not null,
+    number text not null,                       -- E.164
+    owner_kind text not null check (owner_kind in ('number', 'customer', 'location')),
+    owner_id bigint not null,                   -- 0 for the number itself
+    kind text not null check (kind in ('direct_line', 'moved_away', 'shared', 'spam')),
+    decided_by text not null,
+    decided_at timestamptz not null,
+    withdrawn boolean not null default false,   -- kept only until its copy is gone from ServiceTitan, too
+    keeper_kind text check (keeper_kind in ('customer', 'location')),   -- what holds the copy in ServiceTitan;
+    keeper_id bigint,                                                   -- null where nobody there has the number
+    copy text not null check (copy in ('local', 'pending', 'written', 'failed')),
+    problem text,                               -- why it is not written yet, or never will be; for people
+    attempts integer not null default 0,        -- more than none: something may stand in ServiceTitan
+    due_at timestamptz not null default now(),  -- when to try next
+    version integer not null default 1,         -- a copy that was under way when this changed is none of this
+    primary key (tenant_id, number, owner_kind, owner_id)
+);
+create index on calls.number_decisions (tenant_id, due_at) where copy = 'pending';
+create index on calls.number_decisions (tenant_id, decided_at desc) where not withdrawn;
+
+-- For which application GUIDs what stood in ServiceTitan was read back.
+create table calls.number_restores (
+    tenant_id bigint not null,
+    application_guid uuid not null,
+    restored_at timestamptz not null default now(),
+    primary key (tenant_id, application_guid)
+);
+
+-- The decisions about each number as a JSON list with the field names of trunkline.domain.decisions.Decision, or null
+-- where there is none: one probe of an index. A function for the reason that calls.number_facts is one.
+create function calls.decisions_about(tenant bigint, numbers text[]) returns text
+language plpgsql stable
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
+as $$
+begin
+return (
+    select json_agg(json_build_object(
+        'number', d.number, 'kind', d.kind, 'owner', json_build_object('kind', d.owner_kind, 'id', d.owner_id),
+        'decided_at', d.decided_at, 'decided_by', d.decided_by,
+        'customer_id', case d.owner_kind
+            when 'customer' then mirror.surviving_customer(tenant, d.owner_id)
+            when 'location' then (
+                select mirror.surviving_customer(tenant, l.customer_id) from mirror.locations l
+                where l.tenant_id = tenant and l.id = mirror.surviving_location(tenant, d.owner_id))
+        end) order by d.decided_at)
+    from unnest(numbers) wanted (number)
+    join calls.number_decisions d on d.tenant_id = tenant and d.number = wanted.number and not d.withdrawn
+);
+end
+$$;
