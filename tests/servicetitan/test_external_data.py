@@ -6,7 +6,6 @@ from uuid import UUID
 import pytest
 from servicetitan_doubles import LOST, TENANT, reply, scripted
 
-from trunkline.servicetitan import external_data
 from trunkline.servicetitan.errors import GivenUp, InvalidRequest, NotFound, OutcomeUnknown, UnexpectedAnswer
 from trunkline.servicetitan.external_data import Record, find, merge, read
 
@@ -43,9 +42,10 @@ async def test_values_are_merged_and_an_empty_one_takes_its_key_away(record: Rec
     }
 
 
-def test_no_word_of_the_facade_can_replace() -> None:
-    assert '"Replace"' not in open(external_data.__file__).read()
-    assert "mode" not in merge.__annotations__
+async def test_no_key_and_no_value_turns_a_merge_into_a_replacement() -> None:
+    async with scripted(reply(200, {"id": 7})) as (server, client):
+        await merge(client, GUID, Record.CUSTOMER, 7, {"patchMode": "Replace", "Replace": None})
+    assert json.loads(server.requests[0].body)["externalData"]["patchMode"] == "Merge"
 
 
 @pytest.mark.parametrize("values", [{"k" * 101: "1"}, {"": "1"}, {"k": "v" * 501}])
