@@ -240,3 +240,27 @@ async def test_no_call_ends_without_its_card_however_slow_the_database(
         assert not hearing.done()
     await soon(hearing)
     assert name_on((await room.call()).card) == "Jane Example"
+
+
+async def decide(room: Room, kind: str, owner_kind: str = "number", owner_id: int = 0, number: str = NUMBER) -> None:
+    await room.run(
+        "insert into calls.number_decisions"
+        " (tenant_id, number, owner_kind, owner_id, kind, decided_by, decided_at, copy)"
+        " values (%s, %s, %s, %s, %s, 'Dana', now(), 'local')",
+        TENANT, number, owner_kind, owner_id, kind,
+    )  # fmt: skip
+
+
+async def test_the_next_call_follows_what_was_decided_meanwhile(room: Room) -> None:
+    await room.customer(7, "Jane Example")
+    await room.customer(8, "John Example")
+    account = webhook()
+    await room.hear(account, message(inbound(0, "first")))
+    await decide(room, "direct_line", "customer", 8)
+    await room.hear(account, message(inbound(60, "second")))
+    await decide(room, "spam")
+    await room.hear(account, message(inbound(120, "third")))
+    cards = [row.card for row in await room.calls()]
+    assert [card.match.kind for card in cards if card] == [MatchKind.AMBIGUOUS, MatchKind.SINGLE, MatchKind.SPAM]
+    rows = await room.rows("select customer_id, match_kind from calls.calls order by id")
+    assert rows == [(None, "ambiguous"), (8, "single"), (None, "spam")]

@@ -55,6 +55,8 @@ def _lines(card: CallerCard, tenant: TenantSettings) -> Iterator[str]:
     for candidate in match.candidates:
         yield f"{candidate.customer.name} ({words.reasons(candidate.reasons)})"
         yield from (f"  {line}" for line in _customer(candidate.customer, zone))
+    for customer in match.former:
+        yield f"{customer.name} (moved away)"
     for call in card.past_calls:
         when = f"{words.day(call.started_at, zone)}, {words.clock(call.started_at, zone)}"
         yield f"Earlier call: {when} {call.outcome or ''}".rstrip()

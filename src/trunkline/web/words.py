@@ -161,7 +161,7 @@ def match_line(match: Match) -> str:
     if match.kind is MatchKind.SPAM:
         return "This number was marked as spam: its calls are not logged."
     if match.kind is MatchKind.AMBIGUOUS and match.candidate_count == 1:
-        return "Ask who is calling: that it is this customer is not certain."
+        return "Ask who is calling: it is not certain that it is this customer."
     if match.kind is MatchKind.AMBIGUOUS:
         return "Ask who is calling: several customers have this number."
     if match.kind is MatchKind.WITHHELD:
@@ -187,9 +187,9 @@ def about_whom(entry: Entry, match: Match) -> str:
 
 
 def kept(entry: Entry, *, remembered: bool) -> str:
-    """Where a decision is kept; `remembered` says whether this company's are copied to ServiceTitan at all."""
+    """Where a decision is kept; nothing is said where no decision of this company is copied to ServiceTitan at all."""
     if not remembered:
-        return _COPIES["local"]
+        return ""
     return _COPIES.get(entry.copy) or f"not in ServiceTitan: {entry.problem}"
 
 
