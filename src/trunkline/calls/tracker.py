@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
 
 import msgspec
 import structlog
@@ -84,6 +86,28 @@ class Tracker:
             ended = await self._bring_in(connection, account, endings)
         for call_id in ended:
             await self._on_ended(account.tenant_id, call_id)
+
+    async def identify_anew(self, tenant_id: int, number: str) -> None:
+        """Calls in progress with this number get the card of now: somebody decided whose number it is.
+
+        Raises:
+            DatabaseUnavailable: nothing was done.
+        """
+        async with self._database.connection() as connection:
+            found = await rows.open_calls_with(connection, tenant_id, number)
+        if not found:
+            return
+        card = await self._identification.card(tenant_id, number)
+        for account, calls in groupby(found, key=itemgetter(0)):
+            async with self._database.transaction() as connection:
+                await rows.lock_account(connection, tenant_id, account)
+                known, _ = await rows.load(connection, [call_id for _, call_id in calls])
+                changed = [
+                    one for one in known.values() if one.call.state is not CallState.ENDED and one.card is not None
+                ]
+                for one in changed:
+                    await rows.save(connection, one.id, one.call, card)
+                await rows.notify(connection, [one.id for one in changed])
 
     async def refold(self, account: Account, call_ids: Sequence[int]) -> None:
         """Fold calls anew from their events, as after a merge was undone."""

@@ -11,12 +11,17 @@ from trunkline.domain.decisions import THE_NUMBER, DecisionKind, Owner, OwnerKin
 from trunkline.domain.rank import owner_of
 from trunkline.numbers.views import Entry
 from trunkline.store import decisions as rows
-from trunkline.store.database import Database
+from trunkline.store.database import Database, DatabaseUnavailable
 from trunkline.store.decisions import DecisionRow
 
 log = structlog.get_logger(__name__)
 
 LookUp = Callable[[int, str], Awaitable[CallerCard]]
+OnDecided = Callable[[int, str], Awaitable[None]]
+
+
+async def _tell_nobody(tenant_id: int, number: str) -> None:
+    """A command has no calls in progress."""
 
 
 class DecisionRefused(ValueError):
@@ -26,12 +31,20 @@ class DecisionRefused(ValueError):
 class NumberBook:
     """The decisions of all tenants. `look_up` gives the card of a tenant's number as it is now.
 
-    `remembering` are the tenants whose decisions are copied to ServiceTitan.
+    `remembering` are the tenants whose decisions are copied to ServiceTitan; `on_decided` is told of each number
+    about which something was decided or undone.
     """
 
-    def __init__(self, database: Database, look_up: LookUp, remembering: Sequence[int] = ()) -> None:
+    def __init__(
+        self,
+        database: Database,
+        look_up: LookUp,
+        remembering: Sequence[int] = (),
+        on_decided: OnDecided = _tell_nobody,
+    ) -> None:
         self._database = database
         self._look_up = look_up
+        self._on_decided = on_decided
         self._changed = {tenant_id: asyncio.Event() for tenant_id in remembering}
 
     def is_remembering(self, tenant_id: int) -> bool:
@@ -73,7 +86,7 @@ class NumberBook:
         async with self._database.connection() as connection:
             row = await rows.put(connection, tenant_id, number, owner, kind=kind, by=by, keeper=keeper)
         log.info("a decision about a number was made", tenant_id=tenant_id, kind=kind.value, owner=owner.kind.value)
-        self._tell(tenant_id)
+        await self._tell(tenant_id, number)
         return _entry(row)
 
     async def forget(self, tenant_id: int, number: str, owner: Owner | None = None) -> bool:
@@ -87,12 +100,16 @@ class NumberBook:
             undone = await rows.withdraw(connection, tenant_id, number, owner)
         if undone:
             log.info("a decision about a number was undone", tenant_id=tenant_id, owner=owner.kind.value)
-            self._tell(tenant_id)
+            await self._tell(tenant_id, number)
         return undone
 
-    def _tell(self, tenant_id: int) -> None:
+    async def _tell(self, tenant_id: int, number: str) -> None:
         if (event := self._changed.get(tenant_id)) is not None:
             event.set()
+        try:
+            await self._on_decided(tenant_id, number)
+        except DatabaseUnavailable:
+            log.warning("calls in progress do not show what was decided", tenant_id=tenant_id)
 
 
 def _holder(holders: Sequence[CustomerFacts], owner: Owner) -> Owner:

@@ -217,6 +217,16 @@ async def open_calls_not_in(connection: AsyncConnection, tenant_id: int, live: L
     return [(call_id, decode_call(call)) for call_id, call in await cursor.fetchall()]
 
 
+async def open_calls_with(connection: AsyncConnection, tenant_id: int, number: str) -> list[tuple[str, int]]:
+    """Calls in progress with this number outside, and the account of each, sorted by it."""
+    cursor = await connection.execute(
+        "select account, id from calls.calls where tenant_id = %s and external_number = %s and merged_into is null"
+        " and state <> 'ended' order by account, id",
+        (tenant_id, number),
+    )
+    return await cursor.fetchall()
+
+
 async def silent_calls(
     connection: AsyncConnection, tenants: Iterable[int], *, unanswered_s: float, answered_s: float, limit: int
 ) -> list[SilentCall]:

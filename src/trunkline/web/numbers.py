@@ -7,7 +7,7 @@ import msgspec
 from litestar import Controller, Request, get, post
 from litestar.enums import RequestEncodingType
 from litestar.exceptions import NotFoundException, ValidationException
-from litestar.params import Body, PathParameter, QueryParameter
+from litestar.params import Body, JSONBody, PathParameter, QueryParameter
 from litestar.response import Redirect, Template
 
 from trunkline.calls.desk import read_number
@@ -150,7 +150,7 @@ class NumberApi(Controller):
         return DecisionPage(list(found), found[-1].decided_at if len(found) == limit else None)
 
     @post("/{number:str}/mark", status_code=200, summary="Decide", responses=problems(400, 401, 404, 503))
-    async def mark(self, office: TheOffice, number: Number, data: Mark, tenant: Tenant = None) -> Entry:
+    async def mark(self, office: TheOffice, number: Number, data: JSONBody[Mark], tenant: Tenant = None) -> Entry:
         """Decide; a later decision about the same owner replaces this one. Later calls follow at once."""
         info = office.tenant(tenant, guess=False)
         try:
@@ -160,7 +160,7 @@ class NumberApi(Controller):
             raise ValidationException(str(error)) from None
 
     @post("/{number:str}/forget", status_code=204, summary="Undo", responses=problems(400, 401, 404, 503))
-    async def forget(self, office: TheOffice, number: Number, data: Forget, tenant: Tenant = None) -> None:
+    async def forget(self, office: TheOffice, number: Number, data: JSONBody[Forget], tenant: Tenant = None) -> None:
         """Undo a decision; the match is then as it was without it."""
         info = office.tenant(tenant, guess=False)
         try:

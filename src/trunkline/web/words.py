@@ -55,7 +55,11 @@ _DECISIONS = {
     DecisionKind.SHARED: "Shared by several",
     DecisionKind.SPAM: "Spam",
 }
-_COPIES = {"local": "kept here only", "pending": "on its way to ServiceTitan", "written": "in ServiceTitan"}
+_COPIES = {
+    "local": "kept here only, since nobody in ServiceTitan has the number",
+    "pending": "on its way to ServiceTitan",
+    "written": "in ServiceTitan",
+}
 _LOGGED = {"logged": "Logged", "nothing": "Nothing to log", "review": "Needs review", "open": "Logging"}
 _REVIEWS = {
     "ambiguous": "several customers have this number",
@@ -190,7 +194,7 @@ def kept(entry: Entry, *, remembered: bool) -> str:
     """Where a decision is kept; nothing is said where no decision of this company is copied to ServiceTitan at all."""
     if not remembered:
         return ""
-    return _COPIES.get(entry.copy) or f"not in ServiceTitan: {entry.problem}"
+    return f"not in ServiceTitan: {entry.problem}" if entry.problem else _COPIES[entry.copy]
 
 
 def logged(log: LogView | None) -> str:
