@@ -118,7 +118,7 @@ async def running(settings: Settings, postgres: EmbeddedPostgres | None = None) 
         desk = CallDesk(database, Inbox(database), tracker, identification)
         feed = LiveFeed(database)
         guids = {t.id: t.servicetitan.application_guid for t in settings.tenants if t.servicetitan.application_guid}
-        numbers = NumberBook(database, identification.card, list(guids), tracker.identify_anew)
+        numbers = NumberBook(database, identification.card, guids.__contains__, tracker.identify_anew)
         syncs = {
             tenant.id: MirrorSync(database, behind(clients[tenant.id], tenant, database), region=tenant.region)
             for tenant in settings.tenants

@@ -94,7 +94,7 @@ class Room:
     def __init__(self, database: Database, *, remembering: bool = True) -> None:
         self.database = database
         self.identification = Identification(database, {TENANT: "America/Toronto"})
-        self.book = NumberBook(database, self.identification.card, [TENANT] if remembering else [])
+        self.book = NumberBook(database, self.identification.card, lambda _tenant_id: remembering)
 
     async def run(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         """Ask or change something behind the book's back."""

@@ -1,6 +1,7 @@
 """Decisions about numbers: made, undone, listed. What they do to a match is the domain's business."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 
@@ -31,25 +32,26 @@ class DecisionRefused(ValueError):
 class NumberBook:
     """The decisions of all tenants. `look_up` gives the card of a tenant's number as it is now.
 
-    `remembering` are the tenants whose decisions are copied to ServiceTitan; `on_decided` is told of each number
-    about which something was decided or undone.
+    `is_remembering` says whether a tenant's decisions are copied to ServiceTitan, as things stand; `on_decided` is told of
+    each number about which something was decided or undone.
     """
 
     def __init__(
         self,
         database: Database,
         look_up: LookUp,
-        remembering: Sequence[int] = (),
+        is_remembering: Callable[[int], bool] = lambda _tenant_id: False,
         on_decided: OnDecided = _tell_nobody,
     ) -> None:
         self._database = database
         self._look_up = look_up
         self._on_decided = on_decided
-        self._changed = {tenant_id: asyncio.Event() for tenant_id in remembering}
+        self._is_remembering = is_remembering
+        self._changed: defaultdict[int, asyncio.Event] = defaultdict(asyncio.Event)
 
     def is_remembering(self, tenant_id: int) -> bool:
         """Whether this tenant's decisions are copied to ServiceTitan."""
-        return tenant_id in self._changed
+        return self._is_remembering(tenant_id)
 
     def changed(self, tenant_id: int) -> asyncio.Event:
         """Is set whenever something of this tenant is to be copied."""
@@ -104,8 +106,7 @@ class NumberBook:
         return undone
 
     async def _tell(self, tenant_id: int, number: str) -> None:
-        if (event := self._changed.get(tenant_id)) is not None:
-            event.set()
+        self._changed[tenant_id].set()
         try:
             await self._on_decided(tenant_id, number)
         except DatabaseUnavailable:
