@@ -32,8 +32,8 @@ class DecisionRefused(ValueError):
 class NumberBook:
     """The decisions of all tenants. `look_up` gives the card of a tenant's number as it is now.
 
-    `is_remembering` says whether a tenant's decisions are copied to ServiceTitan, as things stand; `on_decided` is told of
-    each number about which something was decided or undone.
+    `is_remembering` says whether a tenant's decisions are copied to ServiceTitan, as things stand; `on_decided` is
+    told of each number about which something was decided or undone.
     """
 
     def __init__(
