@@ -75,6 +75,10 @@ def test_the_environment_wins_over_the_file(folder: Path, monkeypatch: pytest.Mo
         (("{folder}/app-key", "{folder}/nowhere"), "cannot be read: No such file"),
         (("America/Toronto", "America/Nowhere"), "is no time zone; write one like America/Toronto"),
         (("id = 1000001", "id = -5"), "tenants.0.id: input should be greater than 0"),
+        (
+            ("app_key =", 'application_guid = "mine"\napp_key ='),
+            "tenants.0.servicetitan.application_guid: input should be a valid UUID",
+        ),
         (("integration", "staging"), "tenants.0.servicetitan: environment: The environment is production, integration"),
         (('name = "Example Plumbing"', 'name = "Example Plumbing"\ncolour = "red"'), "tenants.0.colour"),
         (("[[tenants]]", "[[tenants"), "trunkline.toml cannot be read"),
@@ -94,3 +98,11 @@ def test_two_phone_systems_may_not_share_a_name(folder: Path) -> None:
     write(folder, GOOD + '\n[[tenants.phone_systems]]\naccount = "main"\nsystem = "webhook"\n')
     with pytest.raises(SettingsError, match="same account name"):
         load(folder)
+
+
+def test_an_application_guid_is_read_however_it_is_written_and_need_not_be_there(folder: Path) -> None:
+    write(folder, GOOD)
+    assert load(folder).tenants[0].servicetitan.application_guid is None
+    guid = "AAAAAAAA-2222-4333-8444-555555555555"
+    write(folder, GOOD.replace("app_key =", f'application_guid = "{guid}"\napp_key ='))
+    assert str(load(folder).tenants[0].servicetitan.application_guid) == guid.lower()

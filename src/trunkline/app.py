@@ -28,6 +28,7 @@ from trunkline.logbook.service import Logbook
 from trunkline.mirror.catalog import TYPED
 from trunkline.mirror.health import health
 from trunkline.mirror.sync import MirrorSync
+from trunkline.numbers.book import NumberBook
 from trunkline.resources import Refusal, opened, test_connection
 from trunkline.settings import Settings
 from trunkline.store import mirror as mirror_rows
@@ -116,6 +117,7 @@ async def running(settings: Settings, postgres: EmbeddedPostgres | None = None) 
         tracker = Tracker(database, identification, logbook.start_soon)
         desk = CallDesk(database, Inbox(database), tracker, identification)
         feed = LiveFeed(database)
+        numbers = NumberBook(database, identification.card, roster.is_remembering, tracker.identify_anew)
         await logbook.open()
         stack.push_async_callback(logbook.close)
         stack.push_async_callback(desk.close)
@@ -126,16 +128,17 @@ async def running(settings: Settings, postgres: EmbeddedPostgres | None = None) 
             background.keep("embedded PostgreSQL", partial(_keep_alive, postgres))
         sweeper = Sweeper(database, tracker, roster.accounts, roster.regions, logbook.start_soon)
         background.keep("housekeeping", partial(_keep_house, sweeper, logbook))
-        tenancy.start(desk, sweeper)
+        tenancy.start(desk, sweeper, numbers)
         background.keep("tenants", tenancy.run)
 
         web = create_web(
             desk=desk,
             feed=feed,
+            numbers=numbers,
             tenants=roster.infos,
             networks=roster.networks,
             progress=partial(_progress, database),
-            scopes=partial(scope_report, database),
+            scopes=lambda tenant_id: scope_report(database, roster.tenants[tenant_id].settings),
             health=partial(health, database, round_s=settings.mirror_interval_s),
             hooks=roster.hooks,
             settings_desk=SettingsDesk(registry, partial(test_connection, database=database, http=http)),

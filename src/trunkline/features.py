@@ -4,13 +4,15 @@ import structlog
 
 from trunkline.mirror.catalog import RESOURCES
 from trunkline.servicetitan.client import ServiceTitan
+from trunkline.servicetitan.external_data import Record
 from trunkline.servicetitan.scopes import Feature, ScopeReport, changed
+from trunkline.settings import TenantSettings
 from trunkline.store.database import Database
 from trunkline.store.scopes import GrantedScopes, granted_scopes, note_granted
 
 log = structlog.get_logger(__name__)
 
-FEATURES = (
+ALWAYS = (
     Feature("Who is calling", tuple(one.operation_name for one in RESOURCES if one.feed is not None)),
     Feature(
         "Calls in ServiceTitan",
@@ -18,6 +20,17 @@ FEATURES = (
     ),
     Feature("All data for SQL", tuple(one.operation_name for one in RESOURCES if one.feed is None)),
 )
+
+
+WITH_GUID = Feature(
+    "Decisions about numbers kept in ServiceTitan",
+    tuple(f"{record}.{verb}" for record in (Record.CUSTOMER, Record.LOCATION) for verb in ("list", "update")),
+)
+
+
+def features_of(tenant: TenantSettings) -> tuple[Feature, ...]:
+    """What is done for a tenant: decisions are kept in ServiceTitan under the app's GUID only."""
+    return (*ALWAYS, WITH_GUID) if tenant.servicetitan.application_guid else ALWAYS
 
 
 async def look_at_scopes(client: ServiceTitan, database: Database) -> None:
@@ -36,8 +49,8 @@ async def look_at_scopes(client: ServiceTitan, database: Database) -> None:
         log.warning("the scopes of a tenant have changed", tenant=client.tenant_id, change=change)
 
 
-async def scope_report(database: Database, tenant_id: int) -> tuple[ScopeReport, GrantedScopes | None]:
-    """All features against what the tenant's token granted when it was last looked at."""
+async def scope_report(database: Database, tenant: TenantSettings) -> tuple[ScopeReport, GrantedScopes | None]:
+    """Its features against what the tenant's token granted when it was last looked at."""
     async with database.connection() as connection:
-        known = await granted_scopes(connection, tenant_id)
-    return ScopeReport(FEATURES, frozenset(known.codes if known else ())), known
+        known = await granted_scopes(connection, tenant.id)
+    return ScopeReport(features_of(tenant), frozenset(known.codes if known else ())), known

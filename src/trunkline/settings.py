@@ -7,6 +7,7 @@ import os
 import re
 from pathlib import Path
 from typing import Annotated, Any, Self
+from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
@@ -47,7 +48,8 @@ Secret = Annotated[SecretStr, BeforeValidator(_resolve_secret)]
 class ServiceTitanSettings(BaseModel):
     """How to reach one tenant. `environment` is production, integration, or the base URL of a sandbox.
 
-    `allow_unregistered` switches on operations that no scope of this app covers.
+    `allow_unregistered` switches on operations that no scope of this app covers. `application_guid` is the app's own id
+    in the developer portal, under which decisions about numbers are kept in ServiceTitan.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -57,6 +59,7 @@ class ServiceTitanSettings(BaseModel):
     client_secret: Secret
     app_key: Secret
     allow_unregistered: bool = False
+    application_guid: UUID | None = None
 
     @model_validator(mode="after")
     def _not_mistyped(self) -> Self:

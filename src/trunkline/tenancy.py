@@ -17,6 +17,8 @@ from trunkline.features import look_at_scopes
 from trunkline.logbook.notes import PausedNotes, ServiceTitanNotes
 from trunkline.logbook.writer import Notes
 from trunkline.mirror.sync import MirrorSync
+from trunkline.numbers.book import NumberBook
+from trunkline.numbers.keeper import Keeper
 from trunkline.phone_systems.base import Adapter, LinkState, StreamAdapter, WebhookAdapter
 from trunkline.phone_systems.registry import adapter
 from trunkline.resources import Refusal, behind, client_for
@@ -95,6 +97,11 @@ class Roster:
         client = self.clients.get(tenant_id)
         return ServiceTitanNotes(client) if client else PausedNotes()
 
+    def is_remembering(self, tenant_id: int) -> bool:
+        """Whether what is decided about a tenant's numbers is copied to its ServiceTitan."""
+        tenant = self.tenants.get(tenant_id)
+        return tenant is not None and tenant.settings.servicetitan.application_guid is not None
+
 
 class Tenancy:
     """Keeps `roster` as the registry says, and the tasks of the tenants in `background`."""
@@ -118,6 +125,7 @@ class Tenancy:
         self._adapters: dict[str, Adapter] = {}
         self._desk: CallDesk | None = None
         self._sweeper: Sweeper | None = None
+        self._numbers: NumberBook | None = None
 
     def open(self, tenants: Mapping[int, Tenant]) -> None:
         """Fill the roster for the first time; nothing runs yet.
@@ -136,11 +144,11 @@ class Tenancy:
         self._roster.accounts.update({(one.tenant_id, one.name): one for one in self._accounts()})
         self._roster.followed.update(name for _, name in self._roster.accounts)
 
-    def start(self, desk: CallDesk, sweeper: Sweeper) -> None:
+    def start(self, desk: CallDesk, sweeper: Sweeper, numbers: NumberBook) -> None:
         """Start what runs for each tenant."""
-        self._desk, self._sweeper = desk, sweeper
+        self._desk, self._sweeper, self._numbers = desk, sweeper, numbers
         for tenant_id in self._roster.syncs:
-            self._start_sync(tenant_id)
+            self._start_work(tenant_id)
         for account in self._roster.accounts.values():
             self._start_account(account)
 
@@ -161,7 +169,7 @@ class Tenancy:
         for tenant in changed:
             self._connect(tenant)
             if tenant.runs:
-                self._start_sync(tenant.id)
+                self._start_work(tenant.id)
         await self._renew_accounts()
         log.info("the tenants changed", now=sorted(tenants), paused=[t.id for t in tenants.values() if not t.runs])
         for tenant_id in gone:
@@ -194,9 +202,13 @@ class Tenancy:
             )
 
     async def _stop(self, tenant_id: int) -> None:
-        await self._background.drop(f"mirror {tenant_id}", f"scopes {tenant_id}")
+        await self._background.drop(f"mirror {tenant_id}", f"scopes {tenant_id}", f"numbers {tenant_id}")
         self._roster.clients.pop(tenant_id, None)
         self._roster.syncs.pop(tenant_id, None)
+
+    def _start_work(self, tenant_id: int) -> None:
+        self._start_sync(tenant_id)
+        self._start_keeper(tenant_id)
 
     def _start_sync(self, tenant_id: int) -> None:
         held = mirror_lock(self._database, tenant_id)
@@ -206,6 +218,16 @@ class Tenancy:
             _watch_scopes, self._roster.clients[tenant_id], self._database, self._settings.mirror_interval_s
         )
         self._background.keep(f"scopes {tenant_id}", watch)
+
+    def _start_keeper(self, tenant_id: int) -> None:
+        tenant = self._roster.tenants[tenant_id].settings
+        guid, numbers = tenant.servicetitan.application_guid, self._numbers
+        if guid is None or numbers is None:
+            return
+        keeper = Keeper(self._database, behind(self._roster.clients[tenant_id], tenant, self._database), guid)
+        held = AdvisoryLock(self._database.url, f"numbers {tenant_id}")
+        work = partial(keeper.run, numbers.changed(tenant_id))
+        self._background.keep(f"numbers {tenant_id}", partial(alone, held, work))
 
     # Phone systems --------------------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from trunkline.calls import identify
 
 _TABLES = (
     "logbook.intents", "logbook.entries", "calls.events", "calls.keys", "calls.calls", "calls.inbox",
-    "calls.connections", "mirror.phone_index", "mirror.customers",
+    "calls.connections", "calls.number_decisions", "mirror.phone_index", "mirror.customers",
 )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from calls_kit import (
     OTHER_TENANT,
     TENANT,
     Room,
+    answered,
     end_waiters,
     event,
     inbound,
@@ -240,3 +241,47 @@ async def test_no_call_ends_without_its_card_however_slow_the_database(
         assert not hearing.done()
     await soon(hearing)
     assert name_on((await room.call()).card) == "Jane Example"
+
+
+async def decide(room: Room, kind: str, owner_kind: str = "number", owner_id: int = 0, number: str = NUMBER) -> None:
+    await room.run(
+        "insert into calls.number_decisions"
+        " (tenant_id, number, owner_kind, owner_id, kind, decided_by, decided_at, copy)"
+        " values (%s, %s, %s, %s, %s, 'Dana', now(), 'local')",
+        TENANT, number, owner_kind, owner_id, kind,
+    )  # fmt: skip
+
+
+async def test_a_call_in_progress_follows_a_decision_and_one_that_is_over_does_not(room: Room) -> None:
+    await room.customer(7, "Jane Example")
+    await room.customer(8, "John Example")
+    account = webhook()
+    await room.hear(account, *answered("over"), message(inbound(90, "now")), message(inbound(91, "elsewhere",
+        external_number=OTHER_NUMBER)))  # fmt: skip
+    before = {row.call.call_key: row for row in await room.calls()}
+    await decide(room, "direct_line", "customer", 8)
+    await room.tracker.identify_anew(TENANT, NUMBER)
+    after = {row.call.call_key: row for row in await room.calls()}
+    assert after["over"] == before["over"]
+    assert after["elsewhere"] == before["elsewhere"]
+    now = after["now"]
+    assert now.card is not None
+    assert now.card.match.kind is MatchKind.SINGLE
+    assert now.version == before["now"].version + 1
+    await room.hear(account, message(event("ended", 95, "now", reason="normal")))
+    assert await room.rows("select customer_id from calls.calls where call_key = 'now'") == [(8,)]
+
+
+async def test_the_next_call_follows_what_was_decided_meanwhile(room: Room) -> None:
+    await room.customer(7, "Jane Example")
+    await room.customer(8, "John Example")
+    account = webhook()
+    await room.hear(account, message(inbound(0, "first")))
+    await decide(room, "direct_line", "customer", 8)
+    await room.hear(account, message(inbound(60, "second")))
+    await decide(room, "spam")
+    await room.hear(account, message(inbound(120, "third")))
+    cards = [row.card for row in await room.calls()]
+    assert [card.match.kind for card in cards if card] == [MatchKind.AMBIGUOUS, MatchKind.SINGLE, MatchKind.SPAM]
+    rows = await room.rows("select customer_id, match_kind from calls.calls order by id")
+    assert rows == [(None, "ambiguous"), (8, "single"), (None, "spam")]

@@ -63,6 +63,25 @@ def room(database: Database) -> Room:
     return Room(database)
 
 
+async def test_a_call_in_progress_follows_a_decision_of_its_company_and_still_names_the_others(room: Room) -> None:
+    for id_, tenant_id in ((7, TENANT), (8, TENANT), (9, OTHER_TENANT), (10, OTHER_TENANT)):
+        await room.customer(id_, f"Example {id_}", tenant_id=tenant_id)
+    await room.hear(ACCOUNT, message(inbound(did="+14375550100")))
+    await room.run(
+        "insert into calls.number_decisions"
+        " (tenant_id, number, owner_kind, owner_id, kind, decided_by, decided_at, copy)"
+        " values (%s, %s, 'customer', 8, 'direct_line', 'Dana', now(), 'local')",
+        TENANT, NUMBER,
+    )  # fmt: skip
+    (mine,) = await room.rows("select id from calls.calls where state <> 'ended'")
+    await room.tracker.identify_anew(TENANT, NUMBER)
+    (call,) = [*await room.calls(TENANT), *await room.calls(OTHER_TENANT)]
+    assert (call.id, call.tenant_id) == (mine[0], TENANT)
+    assert call.card is not None
+    assert call.card.match.kind is MatchKind.SINGLE
+    assert [one.company for one in call.card.elsewhere] == ["Other Example"]
+
+
 async def test_a_call_goes_to_the_company_that_knows_the_caller_for_certain(room: Room) -> None:
     await room.customer(7, "Jane Example", tenant_id=OTHER_TENANT)
     for told in answered():  # the first message decides, the later ones find the call again

@@ -118,6 +118,21 @@ def test_secrets_come_from_a_file_a_command_or_a_question_that_does_not_show_the
     assert "written-here" not in in_the_clear.stderr
 
 
+def test_what_is_given_changes_and_the_rest_stays_secrets_too(run: Run, sandbox: str) -> None:
+    run(*adding(sandbox, client_secret="env:OTHER_SECRET"), OTHER_SECRET="cs1.revoked-since")
+    assert "the client secret is not its own" in said(run("tenants", "test", str(TENANT)))
+    changed = run("tenants", "change", str(TENANT), "--client-secret", "env:TEST_CLIENT_SECRET", "--name", "Renamed")
+    assert (changed.returncode, changed.stderr) == (0, "")
+    assert run("tenants", "test", str(TENANT)).returncode == 0, "the app key is the one from before"
+    guid = "11111111-2222-4333-8444-555555555555"
+    assert run("tenants", "change", str(TENANT), "--application-guid", guid).returncode == 0
+    shown = run("tenants", "show", str(TENANT)).stdout
+    assert shown.startswith("Renamed\n")
+    assert f"Application GUID: {guid}\n" in shown
+    assert said(run("tenants", "change", str(TENANT))) == "Say what to change: see trunkline tenants change --help."
+    assert said(run("tenants", "change", "7", "--name", "X")) == "There is no tenant with the id 7."
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [

@@ -30,6 +30,7 @@ from trunkline.calls.intake import Inbox
 from trunkline.calls.tracker import Tracker
 from trunkline.domain.call import Call, CallState, Outcome
 from trunkline.domain.events import Direction, EndReason, EventKind
+from trunkline.numbers.book import NumberBook
 from trunkline.phone_systems import webhook
 from trunkline.phone_systems.webhook import WebhookAdapter, WebhookOptions
 from trunkline.servicetitan.scopes import ScopeReport
@@ -49,6 +50,7 @@ class Office:
     def __init__(self, database: Database) -> None:
         self.database = database
         identification = Identification(database, {})
+        self.numbers = NumberBook(database, identification.card)
         self.account = PhoneAccount(TENANT, ACCOUNT, "US", WebhookAdapter(ACCOUNT, WebhookOptions([SECRET])))
         tracker = Tracker(database, identification, _nothing)
         self.desk = CallDesk(database, Inbox(database), tracker, identification)
@@ -108,6 +110,7 @@ async def office(database: Database) -> AsyncIterator[Office]:
     app = create_web(
         desk=opened.desk,
         feed=LiveFeed(database),
+        numbers=opened.numbers,
         tenants={},
         progress=_no_progress,
         health=_no_progress,

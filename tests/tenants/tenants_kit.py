@@ -15,6 +15,7 @@ FORM = TenantForm(
     client_id="cid.example",
     client_secret="cs1.example-secret",
     app_key="ak1.example-app-key",
+    application_guid="11111111-2222-4333-8444-555555555555",
 )
 
 

@@ -49,6 +49,11 @@ _ROWS = {
     "ops.request_queue": "app, behind, until: 'x', true, now()",
     "ops.granted_scopes": "codes, seen_at, changed_at: '{}', now(), now()",
     "ops.request_places": "app, place, free_at: 'x', 1, now()",
+    "calls.number_decisions": (
+        "number, owner_kind, owner_id, kind, decided_by, decided_at, copy: "
+        "'+14375550142', 'number', 0, 'spam', 'Dana', now(), 'local'"
+    ),
+    "calls.number_restores": "application_guid: gen_random_uuid()",
     "calls.connections": "account, state, since: 'main', 'connected', now()",
     "calls.inbox": "account, received_at, body: 'main', now(), 'not understood'",
 }  # fmt: skip

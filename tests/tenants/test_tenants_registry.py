@@ -37,6 +37,7 @@ async def test_a_tenant_comes_back_as_it_was_added(settings: Settings, database:
     assert (own.environment, own.client_id) == ("integration", "cid.example")
     assert own.client_secret.get_secret_value() == "cs1.example-secret"
     assert own.app_key.get_secret_value() == "ak1.example-app-key"
+    assert str(own.application_guid) == FORM.application_guid
     assert tenant.runs
     assert not tenant.in_file
 
@@ -58,11 +59,12 @@ async def test_what_was_mistyped_is_told_by_field_and_nothing_is_stored(settings
     wrong = TenantForm(
         tenant_id="cid.example", name=" ", timezone="Mars/Base", region="Canada", links_base="go",
         environment="production", client_id="cs1.example-secret", client_secret="cid.example", app_key="",
+        application_guid="mine",
     )  # fmt: skip
     with pytest.raises(Mistaken) as caught:
         await registry.add(wrong)
     assert set(caught.value.sentences) == {
-        "tenant_id", "name", "links_base", "client_id", "client_secret", "app_key",
+        "tenant_id", "name", "links_base", "client_id", "client_secret", "app_key", "application_guid",
     }  # fmt: skip
     with pytest.raises(Mistaken) as caught:
         await registry.add(changed(timezone="Mars/Base", region="Canada"))
@@ -95,12 +97,15 @@ async def test_secrets_that_are_not_typed_stay_and_others_are_replaced(settings:
     registry = TenantRegistry(settings, database)
     await registry.add(FORM)
     await registry.set_paused(TENANT, paused=True)
-    await registry.change(TENANT, changed(name="Renamed Example", client_secret="cs1.replaced", app_key=""))
+    await registry.change(
+        TENANT, changed(name="Renamed Example", client_secret="cs1.replaced", app_key="", application_guid="")
+    )
     tenant = (await registry.read())[TENANT]
     own = tenant.settings.servicetitan
     assert tenant.settings.name == "Renamed Example"
     assert own.client_secret.get_secret_value() == "cs1.replaced"
     assert own.app_key.get_secret_value() == "ak1.example-app-key"
+    assert own.application_guid is None
     assert tenant.paused
 
 

@@ -60,6 +60,14 @@ def guarded(backstage: Backstage, postgres: str, tmp_path_factory: pytest.TempPa
 
 
 @pytest.fixture
+def undecided(request: pytest.FixtureRequest) -> Iterator[None]:
+    """No decision about a number that one test makes is there in the next."""
+    yield
+    for name in {"office", "guarded"}.intersection(request.fixturenames):
+        request.getfixturevalue(name).execute("delete from calls.number_decisions")
+
+
+@pytest.fixture
 def ring(office: Office, backstage: Backstage) -> Iterator[Ring]:
     """Rings Dana's phone; whatever the test leaves ringing is over when it ends, and the board quiet."""
     calls: list[RingingCall] = []

@@ -196,7 +196,8 @@ def _closed(components: dict[str, Any]) -> dict[str, Any]:
 
 def test_the_description_lists_what_there_is_and_no_pages(document: dict[str, Any]) -> None:
     assert document["openapi"].startswith("3.1")
-    assert set(document["paths"]) == {
+    numbers = {f"/api/v1/numbers{rest}" for rest in ("", "/{number}/mark", "/{number}/forget")}
+    assert set(document["paths"]) == numbers | {
         "/api/v1/lookup", "/api/v1/networks/{name}/lookup", "/api/v1/calls", "/api/v1/health", "/api/v1/scopes",
         "/api/v1/ping", "/hooks/{account}",
     }  # fmt: skip
@@ -221,6 +222,26 @@ def test_real_calls_are_as_described(
     backstage.play(scenario, backstage.people.evil)
     until(lambda: any(one["call"].get("state") == "ended" for one in office.calls() if one["id"] not in seen))
     check(document, office.get("/api/v1/calls"), "/api/v1/calls")
+
+
+@pytest.mark.usefixtures("undecided")
+def test_decisions_and_the_card_they_change_are_as_described(
+    office: Office, backstage: Backstage, document: dict[str, Any]
+) -> None:
+    shared = backstage.people.shared
+    card = office.get(f"/api/v1/lookup?number={shared.dialled}").json()
+    ids = [one["customer"]["id"] for one in card["match"]["candidates"]]
+    with office.client() as client:
+        for decision in (
+            {"kind": "direct_line", "customer": ids[0]},
+            {"kind": "moved_away", "customer": ids[1]},
+            {"kind": "spam"},
+        ):
+            made = client.post(f"/api/v1/numbers/{shared.dialled}/mark", json=decision)
+            check(document, made, "/api/v1/numbers/{number}/mark", "post")
+    check(document, office.get("/api/v1/numbers"), "/api/v1/numbers")
+    check(document, office.get("/api/v1/numbers?limit=3"), "/api/v1/numbers")
+    check(document, office.get(f"/api/v1/lookup?number={shared.dialled}"), "/api/v1/lookup")
 
 
 def test_the_other_answers_are_as_described(office: Office, document: dict[str, Any]) -> None:

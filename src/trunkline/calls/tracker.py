@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
 
 import msgspec
 import structlog
@@ -87,6 +89,29 @@ class Tracker:
             ended = await self._bring_in(connection, account, endings)
         for tenant_id, call_id in ended:
             await self._on_ended(tenant_id, call_id)
+
+    async def identify_anew(self, tenant_id: int, number: str) -> None:
+        """Calls in progress with this number get the card of now: somebody decided whose number it is.
+
+        Raises:
+            DatabaseUnavailable: nothing was done.
+        """
+        async with self._database.connection() as connection:
+            found = await rows.open_calls_with(connection, tenant_id, number)
+        if not found:
+            return
+        card = await self._identification.card(tenant_id, number)
+        for account, calls in groupby(found, key=itemgetter(0)):
+            async with self._database.transaction() as connection:
+                await rows.lock_account(connection, *account)
+                known, _ = await rows.load(connection, [call_id for _, call_id in calls])
+                changed = []
+                for one in known.values():
+                    if one.card is not None and one.tenant_id == tenant_id and one.call.state is not CallState.ENDED:
+                        shared = msgspec.structs.replace(card, elsewhere=one.card.elsewhere)
+                        await rows.save(connection, one.id, tenant_id, one.call, shared)
+                        changed.append(one.id)
+                await rows.notify(connection, changed)
 
     async def refold(self, account: Account, call_ids: Sequence[int]) -> None:
         """Fold calls anew from their events, as after a merge was undone."""

@@ -13,6 +13,7 @@ _COMMANDS = {
     "lookup": "trunkline.cli.lookup",
     "sync": "trunkline.cli.sync",
     "export": "trunkline.cli.export",
+    "numbers": "trunkline.cli.numbers",
     "scopes": "trunkline.cli.scopes",
     "st": "trunkline.cli.st",
     "tenants": "trunkline.cli.tenants",

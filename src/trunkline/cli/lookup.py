@@ -86,6 +86,8 @@ def _match(match: Match, zone: ZoneInfo) -> Iterator[str]:
     for candidate in match.candidates:
         yield f"{candidate.customer.name} ({words.reasons(candidate.reasons)})"
         yield from (f"  {line}" for line in _customer(candidate.customer, zone))
+    for customer in match.former:
+        yield f"{customer.name} (moved away)"
 
 
 def _customer(customer: CustomerFacts, zone: ZoneInfo) -> Iterator[str]:

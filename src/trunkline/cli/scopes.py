@@ -47,7 +47,7 @@ async def _report(settings: Settings, tenant_id: int | None) -> tuple[ScopeRepor
     async with opened(settings) as database, httpx.AsyncClient() as http:
         tenant = await choose_tenant(settings, database, tenant_id, connecting=True)
         await look_at_scopes(client_for(tenant, database, http), database)
-        return await scope_report(database, tenant.id)
+        return await scope_report(database, tenant)
 
 
 def _lines(report: ScopeReport, known: GrantedScopes | None) -> Iterator[str]:

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import click
 import httpx
+import msgspec
 
 from trunkline import logs
 from trunkline.cli.options import data_dir_option, read_settings
@@ -25,12 +26,13 @@ from trunkline.web import words
 
 T = TypeVar("T")
 
-_WHERE = "env:NAME, file:/path or command:PROGRAM; asked for where it is not given."
+_ASK = "ask"
+_WHERE = "env:NAME, file:/path, command:PROGRAM, or ask."
 
 
 @click.group()
 def tenants() -> None:
-    """The companies: add, list, show, pause, resume, remove, test."""
+    """The companies: add, change, list, show, pause, resume, remove, test."""
 
 
 @tenants.command()
@@ -39,39 +41,58 @@ def tenants() -> None:
 @click.option("--name", required=True, help="The company's name.")
 @click.option("--environment", default="production", show_default=True, help="Or integration, or a sandbox's base URL.")
 @click.option("--client-id", required=True, help="As in the developer portal.")
-@click.option("--client-secret", "secret_at", metavar="WHERE", help=_WHERE)
-@click.option("--app-key", "key_at", metavar="WHERE", help=_WHERE)
+@click.option("--client-secret", "secret_at", metavar="WHERE", default=_ASK, help=_WHERE)
+@click.option("--app-key", "key_at", metavar="WHERE", default=_ASK, help=_WHERE)
+@click.option("--application-guid", default="", help="As in the developer portal: for decisions about numbers.")
 @click.option("--timezone", default="America/New_York", show_default=True)
 @click.option("--region", default="US", show_default=True, help="How local phone numbers are read.")
-def add(
-    data_dir: Path | None,
-    *,
-    tenant_id: str,
-    name: str,
-    environment: str,
-    client_id: str,
-    secret_at: str | None,
-    key_at: str | None,
-    timezone: str,
-    region: str,
-) -> None:
+def add(data_dir: Path | None, *, secret_at: str, key_at: str, **typed: str) -> None:
     """Set a company up. Its secrets are read once, and kept encrypted."""
-    form = TenantForm(
-        tenant_id=tenant_id,
-        name=name,
-        timezone=timezone,
-        region=region,
-        environment=environment,
-        client_id=client_id,
-        client_secret=_secret("--client-secret", "Client secret", secret_at),
-        app_key=_secret("--app-key", "App key", key_at),
-    )
+    form = TenantForm(**typed, **_secrets(secret_at, key_at))
     tenant = _with_registry(data_dir, lambda registry: registry.add(form))
     click.echo(f"Added {tenant.settings.name}; test its connection with: trunkline tenants test {tenant.id}")
 
 
-def _secret(option: str, label: str, where: str | None) -> str:
+@tenants.command()
+@data_dir_option
+@click.argument("tenant_id", type=int)
+@click.option("--name", help="The company's name.")
+@click.option("--environment", help="production, integration, or a sandbox's base URL.")
+@click.option("--client-id", help="As in the developer portal.")
+@click.option("--client-secret", "secret_at", metavar="WHERE", help=_WHERE)
+@click.option("--app-key", "key_at", metavar="WHERE", help=_WHERE)
+@click.option("--application-guid", help="As in the developer portal; empty takes it away.")
+@click.option("--timezone")
+@click.option("--region", help="How local phone numbers are read.")
+def change(
+    data_dir: Path | None, tenant_id: int, *, secret_at: str | None, key_at: str | None, **typed: str | None
+) -> None:
+    """Change what is given of a company, and leave the rest as it is: also its secrets, which nobody sees again."""
+    given = {name: value for name, value in typed.items() if value is not None} | _secrets(secret_at, key_at)
+    if not given:
+        raise click.UsageError("Say what to change: see trunkline tenants change --help.")
+
+    async def changed(registry: TenantRegistry) -> Tenant:
+        present = TenantForm.of(_found(await registry.read(), tenant_id))
+        return await registry.change(tenant_id, msgspec.structs.replace(present, **given))
+
+    tenant = _with_registry(data_dir, changed)
+    click.echo(f"Changed {tenant.settings.name}; test its connection with: trunkline tenants test {tenant.id}")
+
+
+def _secrets(secret_at: str | None, key_at: str | None) -> dict[str, str]:
+    """Those that are given, by their names in :class:`TenantForm`."""
+    read = {
+        "client_secret": _secret("--client-secret", "Client secret", secret_at),
+        "app_key": _secret("--app-key", "App key", key_at),
+    }
+    return {name: value for name, value in read.items() if value is not None}
+
+
+def _secret(option: str, label: str, where: str | None) -> str | None:
     if where is None:
+        return None
+    if where == _ASK:
         return str(click.prompt(label, hide_input=True))
     try:
         return read_secret(where)
@@ -99,6 +120,8 @@ def show(data_dir: Path | None, tenant_id: int) -> None:
     click.echo(f"{known.name}\nTenant id: {tenant.id}\nState: {_state(tenant)}")
     click.echo(f"Set up in: {'trunkline.toml' if tenant.in_file else 'the database, secrets encrypted'}")
     click.echo(f"Environment: {words.environment(known.servicetitan.environment)}")
+    if guid := known.servicetitan.application_guid:
+        click.echo(f"Application GUID: {guid}")
     click.echo(f"Client id: {known.servicetitan.client_id}\nTime zone: {known.timezone}\nRegion: {known.region}")
     if tenant.trouble:
         click.echo(tenant.trouble, err=True)

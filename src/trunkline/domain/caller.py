@@ -10,6 +10,8 @@ from enum import StrEnum
 
 import msgspec
 
+from trunkline.domain.decisions import Decision
+
 
 class Certainty(StrEnum):
     """How sure the number itself is: a number field (`KNOWN`) or one found in free text (`MAYBE`)."""
@@ -109,21 +111,29 @@ class PastCall(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class NumberFacts(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Everything one round trip finds for one E.164 `number`; at most ten customers, `customer_count` in all."""
+    """Everything one round trip finds for one E.164 `number`; at most ten customers, `customer_count` in all.
+
+    `decisions` are what people decided about the number, the oldest first.
+    """
 
     number: str
     customers: tuple[CustomerFacts, ...] = ()
     customer_count: int = 0
     staff: tuple[StaffFacts, ...] = ()
     past_calls: tuple[PastCall, ...] = ()
+    decisions: tuple[Decision, ...] = ()
 
 
 class MatchKind(StrEnum):
-    """`SINGLE` and `STAFF` are certain; an `AMBIGUOUS` match is always shown as such, never silently resolved."""
+    """`SINGLE` and `STAFF` are certain; an `AMBIGUOUS` match is always shown as such, never silently resolved.
+
+    `SPAM` is what people decided about the number, whoever has it.
+    """
 
     SINGLE = "single"
     AMBIGUOUS = "ambiguous"
     STAFF = "staff"
+    SPAM = "spam"
     UNKNOWN = "unknown"
     WITHHELD = "withheld"
 
@@ -131,6 +141,7 @@ class MatchKind(StrEnum):
 class ReasonCode(StrEnum):
     """Why a candidate was put where it stands; the words people read are made in the web room."""
 
+    DIRECT_LINE = "direct_line"  # somebody decided so
     NUMBER = "number"  # the number is in one of the customer's contacts
     MAYBE_NUMBER = "maybe_number"  # found in free text
     LOCATION_NUMBER = "location_number"
@@ -155,12 +166,17 @@ class Candidate(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Match(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Who is calling, best candidate first; `candidate_count` counts those beyond the ten listed too."""
+    """Who is calling, best candidate first; `candidate_count` counts those beyond the ten listed too.
+
+    `former` are customers who have the number in ServiceTitan, and of whom somebody decided that they moved away.
+    """
 
     kind: MatchKind
     candidates: tuple[Candidate, ...] = ()
     candidate_count: int = 0
     staff: tuple[StaffFacts, ...] = ()
+    former: tuple[CustomerFacts, ...] = ()
+    decisions: tuple[Decision, ...] = ()
 
     @property
     def customer(self) -> CustomerFacts | None:

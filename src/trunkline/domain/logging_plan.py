@@ -69,12 +69,13 @@ def plan(call: Call, card: CallerCard | None, *, ref: str, timezone: str) -> lis
     caller               actions
     ===================  ======================================================
     internal, colleague  none
+    marked as spam       none
     one certain          note on the customer, and on today's job if there is one
     anything else        an entry for review
     ===================  ======================================================
     """
     match = card.match if card else Match(MatchKind.WITHHELD if call.external_number is None else MatchKind.UNKNOWN)
-    if call.direction is Direction.INTERNAL or match.kind is MatchKind.STAFF:
+    if call.direction is Direction.INTERNAL or match.kind in {MatchKind.STAFF, MatchKind.SPAM}:
         return []
     customer = match.customer
     if customer is None:

@@ -232,6 +232,19 @@ async def open_calls_not_in(
     return [(call_id, decode_call(call)) for call_id, call in await cursor.fetchall()]
 
 
+async def open_calls_with(
+    connection: AsyncConnection, tenant_id: int, number: str
+) -> list[tuple[tuple[int, str], int]]:
+    """Calls in progress with this number outside, each with what :func:`lock_account` locks for it, sorted by that."""
+    cursor = await connection.execute(
+        "select coalesce((select k.tenant_id from calls.keys k where k.call_id = c.id limit 1), c.tenant_id),"
+        " account, id from calls.calls c where tenant_id = %s and external_number = %s and merged_into is null"
+        " and state <> 'ended' order by 1, 2, 3",
+        (tenant_id, number),
+    )
+    return [((holder, account), call_id) for holder, account, call_id in await cursor.fetchall()]
+
+
 async def silent_calls(
     connection: AsyncConnection, tenants: Iterable[int], *, unanswered_s: float, answered_s: float, limit: int
 ) -> list[SilentCall]:

@@ -1,5 +1,7 @@
 """SQL of the tenants that are set up in the database, and of erasing everything of a tenant."""
 
+from uuid import UUID
+
 import msgspec
 from psycopg import AsyncConnection, sql
 from psycopg.errors import UniqueViolation
@@ -22,6 +24,7 @@ class TenantRow(msgspec.Struct, frozen=True):
     client_id: str
     client_secret: str
     app_key: str
+    application_guid: UUID | None = None
     paused: bool = False
 
 
@@ -65,10 +68,11 @@ async def change(connection: AsyncConnection, row: TenantRow) -> None:
     """All of a tenant but whether it is paused."""
     await connection.execute(
         "update ops.tenants set name = %s, timezone = %s, region = %s, links_base = %s, environment = %s,"
-        " client_id = %s, client_secret = %s, app_key = %s, changed_at = now() where tenant_id = %s",
+        " client_id = %s, client_secret = %s, app_key = %s, application_guid = %s, changed_at = now()"
+        " where tenant_id = %s",
         (
             row.name, row.timezone, row.region, row.links_base, row.environment, row.client_id, row.client_secret,
-            row.app_key, row.tenant_id,
+            row.app_key, row.application_guid, row.tenant_id,
         ),
     )  # fmt: skip
 
@@ -111,7 +115,7 @@ _ERASED = {
             "mirror.phone_index", "mirror.jobs", "mirror.appointments", "mirror.appointment_assignments",
             "mirror.business_units", "mirror.job_types", "mirror.tag_types", "mirror.campaigns", "mirror.calls",
             "mirror.rows", "mirror.reading", "mirror.drift", "mirror.feeds", "ops.request_places", "ops.request_queue",
-            "ops.granted_scopes",
+            "ops.granted_scopes", "calls.number_decisions", "calls.number_restores",
         ),
         _OF_TENANT,
     ),

@@ -1,6 +1,7 @@
 """What a person types to set a tenant up, and what is wrong with it."""
 
 from collections.abc import Mapping
+from uuid import UUID
 
 import msgspec
 from pydantic import SecretStr, ValidationError
@@ -33,6 +34,7 @@ class TenantForm(msgspec.Struct, frozen=True):
     client_id: str = ""
     client_secret: str = ""
     app_key: str = ""
+    application_guid: str = ""
 
     def __repr__(self) -> str:
         return f"TenantForm({self.tenant_id!r}, {self.name!r})"
@@ -49,6 +51,7 @@ class TenantForm(msgspec.Struct, frozen=True):
         return cls(
             str(known.id), known.name, known.timezone, known.region, known.links_base,
             known.servicetitan.environment, known.servicetitan.client_id,
+            application_guid=str(known.servicetitan.application_guid or ""),
         )  # fmt: skip
 
 
@@ -76,11 +79,20 @@ def checked(form: TenantForm, tenants: Mapping[int, Tenant], *, present: Tenant 
             region=form.region,
             links_base=form.links_base.rstrip("/"),
             servicetitan=ServiceTitanSettings(
-                environment=form.environment, client_id=form.client_id, client_secret=client_secret, app_key=app_key
+                environment=form.environment,
+                client_id=form.client_id,
+                client_secret=client_secret,
+                app_key=app_key,
+                application_guid=_guid(form),
             ),
         )
     except ValidationError as error:
         raise Mistaken(dict(map(_sentence, error.errors(include_input=False)))) from None
+
+
+def _guid(form: TenantForm) -> UUID | None:
+    text = form.application_guid.strip()
+    return UUID(text) if text else None
 
 
 def _plain_mistakes(form: TenantForm, present: Tenant | None) -> dict[str, str]:
@@ -92,7 +104,11 @@ def _plain_mistakes(form: TenantForm, present: Tenant | None) -> dict[str, str]:
         wrong["name"] = "The name is empty."
     if not form.links_base.startswith(("https://", "http://")):
         wrong["links_base"] = "The address of ServiceTitan's pages begins with https://."
-    for field in ("tenant_id", "name", "timezone", "region", "links_base"):
+    try:
+        _guid(form)
+    except ValueError:
+        wrong["application_guid"] = "The application GUID is 32 hexadecimal digits, as the developer portal shows it."
+    for field in ("tenant_id", "name", "timezone", "region", "links_base", "application_guid"):
         if looks_secret(getattr(form, field)):
             wrong[field] = "This looks like a secret: it belongs into another field."
     for field, name in _SECRETS.items():

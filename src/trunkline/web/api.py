@@ -34,7 +34,8 @@ class Problem(msgspec.Struct, frozen=True):
     detail: str
 
 
-def _problems(*statuses: int) -> dict[int, ResponseSpec]:
+def problems(*statuses: int) -> dict[int, ResponseSpec]:
+    """How trouble is told, for the description of an endpoint."""
     return {
         status: ResponseSpec(Problem, description=HTTPStatus(status).phrase, media_type="application/problem+json")
         for status in statuses
@@ -73,7 +74,7 @@ class Api(Controller):
     @get(
         "/lookup",
         summary="Who has this phone number",
-        responses={200: ResponseSpec(CallerCard), **_problems(400, 401, 404, 503)},
+        responses={200: ResponseSpec(CallerCard), **problems(400, 401, 404, 503)},
     )
     async def lookup(
         self,
@@ -93,7 +94,7 @@ class Api(Controller):
     @get(
         "/networks/{name:str}/lookup",
         summary="Who has this phone number, in a network",
-        responses=_problems(400, 401, 404, 503),
+        responses=problems(400, 401, 404, 503),
     )
     async def network_lookup(
         self,
@@ -108,7 +109,7 @@ class Api(Controller):
         except ValueError as error:
             raise ValidationException(str(error)) from None
 
-    @get("/calls", summary="Calls, the newest first", responses=_problems(400, 401, 404, 503))
+    @get("/calls", summary="Calls, the newest first", responses=problems(400, 401, 404, 503))
     async def calls(
         self,
         office: TheOffice,
@@ -121,7 +122,7 @@ class Api(Controller):
         found = await office.desk.recent(info.tenant_id, limit=limit, before_id=before)
         return CallPage(list(found), found[-1].id if len(found) == limit else None)
 
-    @get("/health", summary="How fresh the copy of ServiceTitan's data is", responses=_problems(400, 401, 404, 503))
+    @get("/health", summary="How fresh the copy of ServiceTitan's data is", responses=problems(400, 401, 404, 503))
     async def health(self, office: TheOffice, tenant: Tenant = None) -> HealthReport:
         """Each resource with its rows, its age against its cadence, what is wrong, and what differs from the contract.
 
@@ -131,7 +132,7 @@ class Api(Controller):
         count = Counter(one.state for one in found)
         return HealthReport(count["fresh"], count["late"], count["failing"], count["waiting"], list(found))
 
-    @get("/scopes", summary="Scopes that are needed and granted", responses=_problems(400, 401, 404, 503))
+    @get("/scopes", summary="Scopes that are needed and granted", responses=problems(400, 401, 404, 503))
     async def scopes(self, office: TheOffice, tenant: Tenant = None) -> ScopeSummary:
         """What each feature needs of ServiceTitan's scopes, what of it is missing, and what is granted for nothing."""
         report, _ = await office.scopes(office.tenant(tenant, guess=False).tenant_id)

@@ -17,9 +17,21 @@ from trunkline.web.api import Api
 from trunkline.web.board import BoardStream
 from trunkline.web.guard import Gate, Guard, Keeper, add_security_headers
 from trunkline.web.hooks import hook
+from trunkline.web.numbers import NumberApi, NumberPages
 from trunkline.web.office import Office
 from trunkline.web.pages import Pages, healthz
-from trunkline.web.ports import Desk, Feed, Health, Hook, NetworkInfo, Progress, Scopes, SettingsDesk, TenantInfo
+from trunkline.web.ports import (
+    Desk,
+    Feed,
+    Health,
+    Hook,
+    NetworkInfo,
+    Numbers,
+    Progress,
+    Scopes,
+    SettingsDesk,
+    TenantInfo,
+)
 from trunkline.web.problems import HANDLERS
 from trunkline.web.rendering import STATIC, engine, environment
 from trunkline.web.settings_pages import SettingsPages
@@ -31,6 +43,7 @@ def create_web(
     *,
     desk: Desk,
     feed: Feed,
+    numbers: Numbers,
     tenants: Mapping[int, TenantInfo],
     progress: Progress,
     health: Health,
@@ -51,6 +64,7 @@ def create_web(
     templates.globals["tenants"] = tenants.values()
     office = Office(
         desk=desk,
+        numbers=numbers,
         tenants=tenants,
         networks=networks if networks is not None else {},
         make_board=lambda tenant: BoardStream(desk, feed, tenant, templates),
@@ -68,7 +82,7 @@ def create_web(
         include_in_schema=False,
     )
     return Litestar(
-        route_handlers=[Pages, SettingsPages, Api, hook, healthz, static],
+        route_handlers=[Pages, SettingsPages, NumberPages, Api, NumberApi, hook, healthz, static],
         state=State({"office": office, "gate": gate}),
         dependencies={"office": Provide(lambda: office, sync_to_thread=False)},
         middleware=[DefineMiddleware(Guard, gate=gate)],

@@ -8,7 +8,7 @@ from litestar.exceptions import NotFoundException, ValidationException
 
 from trunkline.web.board import BoardStream
 from trunkline.web.guard import Keeper
-from trunkline.web.ports import Desk, Health, Hook, NetworkInfo, Progress, Scopes, SettingsDesk, TenantInfo
+from trunkline.web.ports import Desk, Health, Hook, NetworkInfo, Numbers, Progress, Scopes, SettingsDesk, TenantInfo
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,7 @@ class Office:
     """
 
     desk: Desk
+    numbers: Numbers
     tenants: Mapping[int, TenantInfo]
     networks: Mapping[str, NetworkInfo]
     make_board: Callable[[TenantInfo], BoardStream]

@@ -13,6 +13,7 @@ from litestar.response import Redirect, Stream, Template
 
 from trunkline.mirror.health import State
 from trunkline.web.guard import COOKIE, SIGNED_IN_S, safe_next
+from trunkline.web.numbers import about
 from trunkline.web.office import Office, TheOffice
 from trunkline.web.rendering import page
 from trunkline.web.words import progress
@@ -70,7 +71,11 @@ class Pages(Controller):
         detail = await office.desk.detail(info.tenant_id, call_id)
         if detail is None:
             raise NotFoundException("There is no such call here; it may belong to another company.")
-        return page("call.html", info, {"here": "Calls", "detail": detail})
+        try:
+            now = await about(office, info, detail.view.call.external_number or "")
+        except ValueError:  # withheld, or an extension
+            now = {"card": None}
+        return page("call.html", info, {"here": "Calls", "detail": detail, **now})
 
     @get("/lookup")
     async def lookup(
@@ -78,13 +83,12 @@ class Pages(Controller):
     ) -> Template:
         """Who has a number: a page, or the piece that the search field asks for."""
         info = office.tenant(tenant)
-        card, problem = None, None
+        is_piece = "hx-request" in request.headers
         try:
-            card = await office.desk.lookup(info.tenant_id, number, region=info.region)
+            found = {"problem": None, **await about(office, info, number)}
         except ValueError as error:
-            problem = str(error)
-        name = "_found.html" if "hx-request" in request.headers else "lookup.html"
-        return page(name, info, {"here": "Lookup", "card": card, "problem": problem})
+            found = {"problem": str(error), "card": None}
+        return page("_found.html" if is_piece else "lookup.html", info, {"here": "Lookup", "piece": is_piece, **found})
 
     @get("/health")
     async def health(self, office: TheOffice, tenant: Tenant = None) -> Template:

@@ -4,13 +4,16 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from trunkline.calls.feed import Resync
 from trunkline.calls.views import CallDetail, CallView, ConnectionView, NetworkCard
 from trunkline.domain.caller import CallerCard
+from trunkline.domain.decisions import DecisionKind, Owner
 from trunkline.mirror.health import ResourceHealth
+from trunkline.numbers.views import Entry
 from trunkline.phone_systems.base import RawMessage, WebhookAdapter
 from trunkline.servicetitan.scopes import ScopeReport
 from trunkline.store.scopes import GrantedScopes
@@ -86,6 +89,25 @@ class Desk(Protocol):
 
     async def connections(self, tenant_id: int, shared: Sequence[str] = ()) -> Sequence[ConnectionView]:
         """How each phone system's connection stands."""
+
+
+class Numbers(Protocol):
+    """What people decided about numbers (E.164); every method that waits may raise `DatabaseUnavailable`."""
+
+    def is_remembering(self, tenant_id: int) -> bool:
+        """Whether this company's decisions are copied to ServiceTitan."""
+
+    async def about(self, tenant_id: int, number: str) -> Sequence[Entry]:
+        """What holds about one number, the oldest first."""
+
+    async def latest(self, tenant_id: int, *, limit: int, before: datetime | None = None) -> Sequence[Entry]:
+        """What holds about any number, the newest first; go on with the time of the last one seen."""
+
+    async def mark(self, tenant_id: int, number: str, kind: DecisionKind, owner: Owner | None, *, by: str) -> Entry:
+        """Decide. Raises `ValueError` with one sentence where that makes no sense."""
+
+    async def forget(self, tenant_id: int, number: str, owner: Owner | None = None) -> bool:
+        """Undo; false where nothing of the kind was decided."""
 
 
 class Feed(Protocol):

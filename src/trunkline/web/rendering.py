@@ -11,6 +11,7 @@ from litestar.response import Template
 from markupsafe import Markup
 
 from trunkline import __version__
+from trunkline.domain.rank import owner_of
 from trunkline.web import words
 from trunkline.web.ports import TenantInfo
 
@@ -28,6 +29,9 @@ _WORDS = (
     words.reasons,
     words.staff_kind,
     words.match_line,
+    words.decision,
+    words.about_whom,
+    words.kept,
     words.logged,
     words.log_reason,
     words.action,
@@ -71,7 +75,7 @@ def environment() -> Environment:
         auto_reload=False,
     )
     made.globals.update({function.__name__: function for function in _WORDS})
-    made.globals.update(static=static, icon=icon, version=__version__)
+    made.globals.update(static=static, icon=icon, version=__version__, owner_of=owner_of)
     return made
 
 

@@ -11,8 +11,10 @@ from trunkline.calls.views import CallView, LogView
 from trunkline.domain import phone
 from trunkline.domain.call import Call, CallState, Outcome
 from trunkline.domain.caller import Appointment, CallerCard, Match, MatchKind, ReasonCode, StaffKind
+from trunkline.domain.decisions import DecisionKind, OwnerKind
 from trunkline.domain.events import Direction, Party, PartyKind
 from trunkline.mirror.health import DriftNote
+from trunkline.numbers.views import Entry
 from trunkline.web.ports import FeedProgress
 
 _STATES = {
@@ -34,6 +36,7 @@ _OUTCOMES = {
 }
 _DIRECTIONS = {Direction.INBOUND: "Incoming", Direction.OUTBOUND: "Outgoing", Direction.INTERNAL: "Internal"}
 _REASONS = {
+    ReasonCode.DIRECT_LINE: "direct line, as decided",
     ReasonCode.NUMBER: "number on file",
     ReasonCode.MAYBE_NUMBER: "number in free text",
     ReasonCode.LOCATION_NUMBER: "number of a location",
@@ -47,6 +50,17 @@ _REASONS = {
     ReasonCode.INACTIVE: "inactive customer",
     ReasonCode.EMPLOYEE: "employee",
     ReasonCode.TECHNICIAN: "technician",
+}
+_DECISIONS = {
+    DecisionKind.DIRECT_LINE: "Direct line",
+    DecisionKind.MOVED_AWAY: "Moved away",
+    DecisionKind.SHARED: "Shared by several",
+    DecisionKind.SPAM: "Spam",
+}
+_COPIES = {
+    "local": "kept here only, since nobody in ServiceTitan has the number",
+    "pending": "on its way to ServiceTitan",
+    "written": "in ServiceTitan",
 }
 _LOGGED = {"logged": "Logged", "nothing": "Nothing to log", "review": "Needs review", "open": "Logging"}
 _REVIEWS = {
@@ -92,18 +106,25 @@ def direction(call: Call) -> str:
 
 def who(view: CallView) -> str:
     """The one line that names the other side."""
-    match = view.card.match if view.card else None
-    if match and match.staff:
-        return match.staff[0].name
-    if match and match.kind is MatchKind.SINGLE:
-        return match.candidates[0].customer.name
-    if match and match.kind is MatchKind.AMBIGUOUS:
-        return f"{match.candidate_count} possible customers"
+    if view.card is not None and (name := _matched(view.card.match)):
+        return name
     if view.call.direction is Direction.INTERNAL:
         return " to ".join(dict.fromkeys(person(leg.party) for leg in view.call.legs if leg.party)) or "Internal call"
     if view.call.external_number is None:
         return view.call.external_name or "Number withheld"
     return string.capwords(view.call.external_name) if view.call.external_name else "Unknown caller"
+
+
+def _matched(match: Match) -> str:
+    if match.kind is MatchKind.SPAM:
+        return "Marked as spam"
+    if match.staff:
+        return match.staff[0].name
+    if match.kind is MatchKind.SINGLE:
+        return match.candidates[0].customer.name
+    if match.kind is MatchKind.AMBIGUOUS:
+        return f"{match.candidate_count} possible customer{'s' if match.candidate_count != 1 else ''}"
+    return ""
 
 
 def number(text: str | None) -> str:
@@ -145,11 +166,39 @@ def staff_kind(kind: StaffKind) -> str:
 
 def match_line(match: Match) -> str:
     """What the match amounts to, where there is no certain customer."""
+    if match.kind is MatchKind.SPAM:
+        return "This number was marked as spam: its calls are not logged."
+    if match.kind is MatchKind.AMBIGUOUS and match.candidate_count == 1:
+        return "Ask who is calling: it is not certain that it is this customer."
     if match.kind is MatchKind.AMBIGUOUS:
         return "Ask who is calling: several customers have this number."
     if match.kind is MatchKind.WITHHELD:
         return "The caller withheld the number."
+    if match.former:
+        return "Nobody has this number any more."
     return "Nobody in ServiceTitan has this number."
+
+
+def decision(kind: DecisionKind) -> str:
+    """What was decided, in two or three words."""
+    return _DECISIONS[kind]
+
+
+def about_whom(entry: Entry, match: Match) -> str:
+    """The name of the customer whom a decision is about; nothing where it is about the number itself."""
+    if entry.owner.kind is OwnerKind.NUMBER:
+        return ""
+    customers = (*(candidate.customer for candidate in match.candidates), *match.former)
+    ids = {one.customer_id for one in match.decisions if one.owner == entry.owner}
+    named = (customer.name for customer in customers if customer.id in ids)
+    return next(named, f"{entry.owner.kind.value} {entry.owner.id}")
+
+
+def kept(entry: Entry, *, remembered: bool) -> str:
+    """Where a decision is kept; nothing is said where no decision of this company is copied to ServiceTitan at all."""
+    if not remembered:
+        return ""
+    return f"not in ServiceTitan: {entry.problem}" if entry.problem else _COPIES[entry.copy]
 
 
 def logged(log: LogView | None) -> str:
@@ -230,6 +279,8 @@ def initials(card: CallerCard | None, view: CallView) -> str:
     """Two letters for the round mark beside the name."""
     if view.call.direction is Direction.INTERNAL:
         return "↔"
+    if card is not None and card.match.kind is MatchKind.SPAM:
+        return "!"
     if card is None or card.match.kind in {MatchKind.UNKNOWN, MatchKind.WITHHELD, MatchKind.AMBIGUOUS}:
         return "?"
     parts = [part for part in who(view).replace("&", " ").split() if part[0].isalpha()]

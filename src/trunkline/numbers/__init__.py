@@ -1,0 +1,1 @@
+"""What people decided about phone numbers: made here, kept here, and copied to ServiceTitan to survive a reinstall."""
