@@ -92,7 +92,7 @@ class Inbox:
             for message in waiting.messages
         ]
         await fault_point("inbox.before_commit")
-        async with self._database.pipelined_transaction() as connection:
+        async with self._database.connection() as connection:
             ids = iter(await rows.append(connection, flat) if flat else [])
         await fault_point("inbox.after_commit")
         for waiting in batch:

@@ -29,6 +29,7 @@ log = structlog.get_logger(__name__)
 
 OnEnded = Callable[[int, int], Awaitable[None]]
 Ended = tuple[int, int]  # whose call, and which
+_Ahead = dict[tuple[int, str], asyncio.Task[CallerCard | None]]  # lookups under way, by tenant and number
 
 _NOT_STORED = "This message could not be brought into its call; please report it with the message."
 
@@ -104,9 +105,9 @@ class Tracker:
         for account, calls in groupby(found, key=itemgetter(0)):
             async with self._database.transaction() as connection:
                 await rows.lock_account(connection, *account)
-                known, _ = await rows.load(connection, [call_id for _, call_id in calls])
+                known = await rows.load(connection, [call_id for _, call_id in calls])
                 changed = []
-                for one in known.values():
+                for one in known.calls.values():
                     if one.card is not None and one.tenant_id == tenant_id and one.call.state is not CallState.ENDED:
                         shared = msgspec.structs.replace(card, elsewhere=one.card.elsewhere)
                         await rows.save(connection, one.id, tenant_id, one.call, shared)
@@ -117,7 +118,7 @@ class Tracker:
         """Fold calls anew from their events, as after a merge was undone."""
         async with self._database.transaction() as connection:
             await rows.lock_account(connection, account.tenant_id, account.name)
-            await self._fold(connection, account, call_ids)
+            await self._fold(connection, account, call_ids, await rows.load(connection, call_ids), {})
 
     async def _apply(
         self, connection: AsyncConnection, account: Account, parsed: Sequence[tuple[int, Parsed]]
@@ -139,7 +140,15 @@ class Tracker:
     ) -> list[Ended]:
         if not events:
             return []
-        return await self._fold(connection, account, sorted(await self._place(connection, account, events)))
+        known = await rows.find(
+            connection, account.tenant_id, account.name, {key for _, event in events for key in keys_of(event)}
+        )
+        new = [event for _, event in events if known.owners.keys().isdisjoint(keys_of(event))]
+        ahead = self._look_ahead(account, new)
+        touched, are_stale = await self._place(connection, account, events, known)
+        if are_stale:
+            known = await rows.load(connection, touched)
+        return await self._fold(connection, account, touched, known, ahead)
 
     async def _endings(self, connection: AsyncConnection, account: Account, live: LiveCalls) -> list[CallEvent]:
         """Calls that are not on the phone system's own list ended while nobody listened."""
@@ -147,30 +156,50 @@ class Tracker:
         return [_unheard(call_id, call, live.as_of) for call_id, call in gone]
 
     async def _place(
-        self, connection: AsyncConnection, account: Account, events: Sequence[tuple[int | None, CallEvent]]
-    ) -> set[int]:
-        """Give every event to its call; calls that turn out to be one are merged."""
-        tenant_id = account.tenant_id
-        known = await rows.owners(connection, tenant_id, account.name, {k for _, e in events for k in keys_of(e)})
+        self,
+        connection: AsyncConnection,
+        account: Account,
+        events: Sequence[tuple[int | None, CallEvent]],
+        known: rows.Known,
+    ) -> tuple[list[int], bool]:
+        """Give every event to its call, and bring `known` up to date; calls that turn out to be one are merged.
+
+        Returns which calls that touched, and whether a merge made what is known of them stale.
+        """
+        tenant_id, owners = account.tenant_id, known.owners
         touched: set[int] = set()
+        are_stale = False
         for inbox_id, event in events:
             keys = keys_of(event)
-            found = {known[key] for key in keys if key in known}
+            found = {owners[key] for key in keys if key in owners}
             if not found:
-                call_id = await rows.create(connection, account.tenant_ids[0], event)
+                call = await rows.create(connection, account.tenant_ids[0], event)
+                call_id, known.calls[call.id] = call.id, call
             elif len(found) == 1:
                 call_id = found.pop()
             else:
-                call_id = await self._merge(connection, found, known, touched)
-            if new := [key for key in keys if key not in known]:
+                call_id, are_stale = await self._merge(connection, found, owners, touched), True
+            if new := [key for key in keys if key not in owners]:
                 await rows.add_keys(connection, tenant_id, account.name, new, call_id)
-                known.update(dict.fromkeys(new, call_id))
+                owners.update(dict.fromkeys(new, call_id))
             await rows.add_event(connection, tenant_id, call_id, inbox_id, event)
+            known.events.setdefault(call_id, {}).setdefault(event.event_id, event)
             touched.add(call_id)
-        return touched
+        return sorted(touched), are_stale
+
+    def _look_ahead(self, account: Account, events: Iterable[CallEvent]) -> _Ahead:
+        """Look up who calls while the first events of their calls are stored."""
+        outside = {one.external_number for one in events if one.direction is not Direction.INTERNAL}
+        numbers = {phone.parse(text, account.region) for text in outside if text}
+        return {
+            (tenant_id, number): asyncio.create_task(self._identification.card_at_ring(tenant_id, number))
+            for tenant_id in account.tenant_ids
+            for number in numbers
+            if number is not None
+        }
 
     async def _merge(
-        self, connection: AsyncConnection, call_ids: Iterable[int], known: dict[str, int], touched: set[int]
+        self, connection: AsyncConnection, call_ids: Iterable[int], owners: dict[str, int], touched: set[int]
     ) -> int:
         candidates = sorted(call_ids)
         older = await rows.older_of(connection, candidates)
@@ -178,19 +207,28 @@ class Tracker:
             if younger != older:
                 await rows.merge(connection, older, younger)
                 touched.discard(younger)
-                known.update({key: older for key, owner in known.items() if owner == younger})
+                owners.update({key: older for key, owner in owners.items() if owner == younger})
         return older
 
-    async def _fold(self, connection: AsyncConnection, account: Account, call_ids: Sequence[int]) -> list[Ended]:
+    async def _fold(
+        self,
+        connection: AsyncConnection,
+        account: Account,
+        call_ids: Sequence[int],
+        known: rows.Known,
+        ahead: _Ahead,
+    ) -> list[Ended]:
         """Fold and save; returns the calls that just ended."""
-        known, events = await rows.load(connection, call_ids)
-        calls = [fold(events[call_id], region=account.region) for call_id in call_ids]
+        calls = [fold(known.events[call_id].values(), region=account.region) for call_id in call_ids]
         cards = await asyncio.gather(
-            *(self._card(account, call, known[call_id]) for call_id, call in zip(call_ids, calls, strict=True))
+            *(
+                self._card(account, call, known.calls[call_id], ahead)
+                for call_id, call in zip(call_ids, calls, strict=True)
+            )
         )
         ended, changed = [], []
         for call_id, call, (tenant_id, card) in zip(call_ids, calls, cards, strict=True):
-            before = known[call_id]
+            before = known.calls[call_id]
             if call == before.call and card == before.card:
                 continue
             await rows.save(connection, call_id, tenant_id, call, card)
@@ -204,8 +242,8 @@ class Tracker:
         return ended
 
     async def _card(
-        self, account: Account, call: Call, before: rows.KnownCall
-    ) -> tuple[int, CallerCard | None]:  # fmt: skip
+        self, account: Account, call: Call, before: rows.KnownCall, ahead: _Ahead
+    ) -> tuple[int, CallerCard | None]:
         """Whose call it is, and its card: looked up at the ring, at the latest at the end; anew when the number is
         another. Colleagues need none.
         """
@@ -214,12 +252,19 @@ class Tracker:
             return before.tenant_id, None
         if before.card is not None and before.card.number == call.external_number:
             return before.tenant_id, before.card
-        identify = self._identification
-        look_up = identify.card_at_end if call.state is CallState.ENDED else identify.card_at_ring
         if account.network is None:
-            return before.tenant_id, await look_up(before.tenant_id, call.external_number)
-        found = await asyncio.gather(*(look_up(tenant, call.external_number) for tenant in account.tenant_ids))
+            return before.tenant_id, await self._look_up(before.tenant_id, call, ahead)
+        found = await asyncio.gather(*(self._look_up(tenant, call, ahead) for tenant in account.tenant_ids))
         return _share(account.network, call, before, dict(zip(account.tenant_ids, found, strict=True)))
+
+    async def _look_up(self, tenant_id: int, call: Call, ahead: _Ahead) -> CallerCard | None:
+        number = call.external_number
+        begun = ahead.get((tenant_id, number)) if number is not None else None
+        if begun is not None and (card := await begun) is not None:
+            return card
+        if call.state is CallState.ENDED:
+            return await self._identification.card_at_end(tenant_id, number)
+        return None if begun is not None else await self._identification.card_at_ring(tenant_id, number)
 
 
 def _share(

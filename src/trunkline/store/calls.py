@@ -14,6 +14,7 @@ from trunkline.domain.events import CallEvent, LiveCalls
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32: nothing to misread
 _REF_LENGTH = 10
 _NOTIFY = "trunkline_calls"
+_WITH_KEYS = "from calls.keys where tenant_id = %(tenant)s and account = %(account)s and key = any(%(keys)s)"
 _UNCOMMITTED = 1000  # calls with lower ids may still be on their way into the table
 
 _encode = msgspec.json.Encoder().encode
@@ -57,18 +58,25 @@ async def lock_account(connection: AsyncConnection, tenant_id: int, account: str
     )
 
 
-async def owners(connection: AsyncConnection, tenant_id: int, account: str, keys: Iterable[str]) -> dict[str, int]:
-    """Which call each known key belongs to."""
-    cursor = await connection.execute(
-        "select key, call_id from calls.keys where tenant_id = %s and account = %s and key = any(%s)",
-        (tenant_id, account, list(keys)),
-        prepare=True,
-    )
-    return dict(await cursor.fetchall())
+class Known(msgspec.Struct):
+    """Calls as they stand, by their ids, with all their events by event id; `owners` says whose each known key is."""
+
+    calls: dict[int, KnownCall]
+    events: dict[int, dict[str, CallEvent]]
+    owners: dict[str, int] = {}
 
 
-async def create(connection: AsyncConnection, tenant_id: int, event: CallEvent) -> int:
-    """A new call, as yet without state; returns its id."""
+async def find(connection: AsyncConnection, tenant_id: int, account: str, keys: Iterable[str]) -> Known:
+    """The calls that have any of these keys. One round trip in a pipeline."""
+    asked = {"tenant": tenant_id, "account": account, "keys": list(keys)}
+    owners = await connection.execute(f"select key, call_id {_WITH_KEYS}", asked, prepare=True)
+    known = await _known(connection, f"array(select call_id {_WITH_KEYS})", asked)
+    known.owners = dict(await owners.fetchall())
+    return known
+
+
+async def create(connection: AsyncConnection, tenant_id: int, event: CallEvent) -> KnownCall:
+    """A new call, as yet without state."""
     call = Call(system=event.system, account=event.account, call_key=event.call_key)
     cursor = await connection.execute(
         "insert into calls.calls (tenant_id, account, system, call_key, ref, state, call, version)"
@@ -79,7 +87,7 @@ async def create(connection: AsyncConnection, tenant_id: int, event: CallEvent) 
     row = await cursor.fetchone()
     if row is None:
         raise RuntimeError("an insert returned nothing")
-    return int(row[0])
+    return KnownCall(int(row[0]), tenant_id, 0, call, None)
 
 
 async def add_keys(
@@ -144,32 +152,37 @@ async def older_of(connection: AsyncConnection, call_ids: Sequence[int]) -> int:
     return int(row[0])
 
 
-async def load(
-    connection: AsyncConnection, call_ids: Sequence[int]
-) -> tuple[dict[int, KnownCall], dict[int, list[CallEvent]]]:
-    """The calls and all their events, those of calls merged into them included."""
-    cursor = await connection.execute(
-        "select id, tenant_id, version, call::text, card::text from calls.calls where id = any(%s)",
-        (list(call_ids),),
+async def load(connection: AsyncConnection, call_ids: Sequence[int]) -> Known:
+    """These calls with all their events, those of calls merged into them included."""
+    return await _known(connection, "%(ids)s::bigint[]", {"ids": list(call_ids)})
+
+
+async def _known(connection: AsyncConnection, ids: str, asked: dict[str, object]) -> Known:
+    """What there is of the calls whose ids the expression `ids` gives; both statements go out before any answer."""
+    calls = await connection.execute(
+        f"select id, tenant_id, version, call::text, card::text from calls.calls where id = any({ids})",  # noqa: S608 - our own words
+        asked,
         prepare=True,
     )
-    known = {
-        call_id: KnownCall(call_id, tenant_id, version, decode_call(call), decode_card(card) if card else None)
-        for call_id, tenant_id, version, call, card in await cursor.fetchall()
-    }
     # Lateral, so that events are reached through their index whatever the planner thinks of how many there are.
-    cursor = await connection.execute(
-        "select c.target, e.event from ("
-        "  select id, id as target from unnest(%s::bigint[]) id"
-        "  union all select id, merged_into from calls.calls where merged_into = any(%s)"
-        ") c cross join lateral (select event::text from calls.events where call_id = c.id offset 0) e",
-        (list(call_ids), list(call_ids)),
+    events = await connection.execute(
+        "select c.target, e.event_id, e.event from ("  # noqa: S608 - our own words
+        f"  select id, id as target from unnest({ids}) id"
+        f"  union all select id, merged_into from calls.calls where merged_into = any({ids})"
+        ") c cross join lateral (select event_id, event::text from calls.events where call_id = c.id offset 0) e",
+        asked,
         prepare=True,
     )
-    events: dict[int, list[CallEvent]] = {call_id: [] for call_id in known}
-    for call_id, event in await cursor.fetchall():
-        events.setdefault(call_id, []).append(_decode_event(event))
-    return known, events
+    known = Known(
+        {
+            call_id: KnownCall(call_id, tenant_id, version, decode_call(call), decode_card(card) if card else None)
+            for call_id, tenant_id, version, call, card in await calls.fetchall()
+        },
+        {},
+    )
+    for call_id, event_id, event in await events.fetchall():
+        known.events.setdefault(call_id, {})[event_id] = _decode_event(event)
+    return known
 
 
 async def save(

@@ -1,5 +1,6 @@
 """SQL of the inbox: raw messages, in order, each delivery once."""
 
+from collections import deque
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
@@ -20,20 +21,24 @@ class InboxRow(msgspec.Struct, frozen=True):
 async def append(
     connection: AsyncConnection, rows: Sequence[tuple[int, str, str | None, datetime, bytes]]
 ) -> list[int | None]:
-    """Store (tenant, account, delivery id, received at, body) rows; returns their ids, `None` for a replay."""
-    async with connection.cursor() as cursor:
-        await cursor.executemany(
-            "insert into calls.inbox (tenant_id, account, delivery_id, received_at, body) values (%s, %s, %s, %s, %s)"
-            " on conflict (tenant_id, account, delivery_id) where delivery_id is not null do nothing returning id",
-            rows,
-            returning=True,
-        )
-        ids: list[int | None] = []
-        while True:
-            row = await cursor.fetchone()
-            ids.append(row[0] if row else None)
-            if not cursor.nextset():
-                return ids
+    """Store (tenant, account, delivery id, received at, body) rows; returns their ids, `None` for a replay.
+
+    One statement, so that it is its own transaction, and all of it one round trip.
+    """
+    cursor = await connection.execute(
+        "insert into calls.inbox (tenant_id, account, delivery_id, received_at, body)"
+        " select tenant_id, account, delivery_id, received_at, body"
+        " from unnest(%s::bigint[], %s::text[], %s::text[], %s::timestamptz[], %b::bytea[])"
+        " with ordinality told (tenant_id, account, delivery_id, received_at, body, place) order by place"
+        " on conflict (tenant_id, account, delivery_id) where delivery_id is not null do nothing"
+        " returning id, tenant_id, account, delivery_id",
+        [list(column) for column in zip(*rows, strict=True)],
+        prepare=True,
+    )
+    stored = deque(await cursor.fetchall())
+    # Rows come back in their order, without those left out. What comes next has another key than what was left out: a
+    # delivery is stored once.
+    return [stored.popleft()[0] if stored and stored[0][1:] == row[:3] else None for row in rows]
 
 
 async def unprocessed(
