@@ -5,6 +5,8 @@ import shutil
 import sys
 from pathlib import Path
 
+import uvloop
+
 from bench import logged, lookup, machine, pop, report, stand, start, sync, tap, whole
 from bench.report import Figure, under
 from trunkline.sandbox.asterisk import AmiServer
@@ -30,7 +32,8 @@ def _service() -> list[Figure]:
         with stand.served(folder, sandbox_url) as served:
             small_ms = lookup.one_by_one_p50_ms(served, SMALL)
         _grow(folder, SMALL, USUAL)
-        figures = asyncio.run(_usual(folder, sandbox_url))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            figures = runner.run(_usual(folder, sandbox_url))
         _grow(folder, USUAL, LARGE)
         with stand.served(folder, sandbox_url) as served:
             figures.append(lookup.growth(small_ms, lookup.one_by_one_p50_ms(served, LARGE)))

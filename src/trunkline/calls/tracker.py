@@ -106,13 +106,10 @@ class Tracker:
             async with self._database.transaction() as connection:
                 await rows.lock_account(connection, *account)
                 known = await rows.load(connection, [call_id for _, call_id in calls])
-                changed = []
                 for one in known.calls.values():
                     if one.card is not None and one.tenant_id == tenant_id and one.call.state is not CallState.ENDED:
                         shared = msgspec.structs.replace(card, elsewhere=one.card.elsewhere)
                         await rows.save(connection, one.id, tenant_id, one.call, shared)
-                        changed.append(one.id)
-                await rows.notify(connection, changed)
 
     async def refold(self, account: Account, call_ids: Sequence[int]) -> None:
         """Fold calls anew from their events, as after a merge was undone."""
@@ -166,7 +163,9 @@ class Tracker:
 
         Returns which calls that touched, and whether a merge made what is known of them stale.
         """
-        tenant_id, owners = account.tenant_id, known.owners
+        owners = known.owners
+        first_owners: dict[str, int] = {}
+        new: list[rows.NewEvent] = []
         touched: set[int] = set()
         are_stale = False
         for inbox_id, event in events:
@@ -179,12 +178,13 @@ class Tracker:
                 call_id = found.pop()
             else:
                 call_id, are_stale = await self._merge(connection, found, owners, touched), True
-            if new := [key for key in keys if key not in owners]:
-                await rows.add_keys(connection, tenant_id, account.name, new, call_id)
-                owners.update(dict.fromkeys(new, call_id))
-            await rows.add_event(connection, tenant_id, call_id, inbox_id, event)
+            first_owners |= {key: call_id for key in keys if key not in owners}
+            owners.update({key: call_id for key in keys if key not in owners})
+            new.append(rows.NewEvent(call_id, inbox_id, event))
             known.events.setdefault(call_id, {}).setdefault(event.event_id, event)
             touched.add(call_id)
+        new_keys = [rows.NewKey(key, owners[key], first) for key, first in first_owners.items()]
+        await rows.add(connection, account.tenant_id, account.name, new_keys, new)
         return sorted(touched), are_stale
 
     def _look_ahead(self, account: Account, events: Iterable[CallEvent]) -> _Ahead:
@@ -226,19 +226,16 @@ class Tracker:
                 for call_id, call in zip(call_ids, calls, strict=True)
             )
         )
-        ended, changed = [], []
+        ended = []
         for call_id, call, (tenant_id, card) in zip(call_ids, calls, cards, strict=True):
             before = known.calls[call_id]
             if call == before.call and card == before.card:
                 continue
             await rows.save(connection, call_id, tenant_id, call, card)
-            changed.append(call_id)
             if tenant_id != before.tenant_id:
                 await rows.notify_moved(connection, before.tenant_id, call_id)
             if call.state is CallState.ENDED and before.call.state is not CallState.ENDED:
                 ended.append((tenant_id, call_id))
-        if changed:
-            await rows.notify(connection, changed)
         return ended
 
     async def _card(

@@ -90,35 +90,40 @@ async def create(connection: AsyncConnection, tenant_id: int, event: CallEvent) 
     return KnownCall(int(row[0]), tenant_id, 0, call, None)
 
 
-async def add_keys(
-    connection: AsyncConnection, tenant_id: int, account: str, keys: Iterable[str], call_id: int
-) -> None:
-    """New keys of a call."""
-    await connection.execute(
-        "insert into calls.keys (tenant_id, account, key, call_id, original_call_id)"
-        " select %s, %s, key, %s, %s from unnest(%s::text[]) key on conflict do nothing",
-        (tenant_id, account, call_id, call_id, list(keys)),
-        prepare=True,
-    )
+class NewKey(msgspec.Struct, frozen=True):
+    """A key of a call; `original` is the call that it first belonged to."""
+
+    key: str
+    call: int
+    original: int
 
 
-async def add_event(
-    connection: AsyncConnection, tenant_id: int, call_id: int, inbox_id: int | None, event: CallEvent
+class NewEvent(msgspec.Struct, frozen=True):
+    """An event of a call, and the message in the inbox that told of it, if one did."""
+
+    call: int
+    inbox: int | None
+    event: CallEvent
+
+
+async def add(
+    connection: AsyncConnection, tenant_id: int, account: str, keys: Sequence[NewKey], events: Sequence[NewEvent]
 ) -> None:
-    """Store an event of a call, once."""
+    """Store keys and events of calls, each once, in one statement."""
     await connection.execute(
-        "insert into calls.events (call_id, tenant_id, account, event_id, inbox_id, kind, occurred_at, event)"
-        " values (%s, %s, %s, %s, %s, %s, %s, %s) on conflict do nothing",
-        (
-            call_id,
-            tenant_id,
-            event.account,
-            event.event_id,
-            inbox_id,
-            event.kind.value,
-            event.occurred_at,
-            _encode(event).decode(),
-        ),
+        "with added as (insert into calls.keys (tenant_id, account, key, call_id, original_call_id)"
+        " select %(tenant)s, %(account)s, key, call, original from jsonb_to_recordset(%(keys)s::jsonb)"
+        " told (key text, call bigint, original bigint) on conflict do nothing)"
+        " insert into calls.events (tenant_id, account, call_id, inbox_id, event_id, kind, occurred_at, event)"
+        " select %(tenant)s, %(account)s, call, inbox, event ->> 'event_id', event ->> 'kind',"
+        " (event ->> 'occurred_at')::timestamptz, event from jsonb_to_recordset(%(events)s::jsonb)"
+        " told (call bigint, inbox bigint, event jsonb) on conflict do nothing",
+        {
+            "tenant": tenant_id,
+            "account": account,
+            "keys": _encode(keys).decode(),
+            "events": _encode(events).decode(),
+        },
         prepare=True,
     )
 
@@ -188,16 +193,18 @@ async def _known(connection: AsyncConnection, ids: str, asked: dict[str, object]
 async def save(
     connection: AsyncConnection, call_id: int, tenant_id: int, call: Call, card: CallerCard | None
 ) -> None:  # fmt: skip
-    """The call as folded, with its card and whose it is."""
+    """The call as folded, with its card and whose it is; every process is told when the transaction commits."""
     match = card.match if card else None
     await connection.execute(
-        "update calls.calls set tenant_id = %(tenant)s, call_key = %(key)s, direction = %(direction)s,"
+        "with saved as (update calls.calls set tenant_id = %(tenant)s, call_key = %(key)s, direction = %(direction)s,"
         " state = %(state)s,"
         " outcome = %(outcome)s, external_number = %(number)s, did = %(did)s, started_at = %(started)s,"
         " answered_at = %(answered)s,"
         " ended_at = %(ended)s, customer_id = %(customer)s, match_kind = %(match)s, call = %(call)s, card = %(card)s,"
-        " version = version + 1, updated_at = clock_timestamp() where id = %(id)s",
+        " version = version + 1, updated_at = clock_timestamp() where id = %(id)s returning tenant_id, id, version)"
+        " select pg_notify(%(channel)s, tenant_id || ':' || id || ':' || version) from saved",
         {
+            "channel": _NOTIFY,
             "id": call_id,
             "tenant": tenant_id,
             "key": call.call_key,

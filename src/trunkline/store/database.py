@@ -1,6 +1,7 @@
 """The connection pool, transactions, and LISTEN."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Self
@@ -100,10 +101,19 @@ class Database:
         One that is not `durable` may be lost, whole, when the server crashes within the next second; it is never lost
         before one that was committed later.
         """
-        async with self.connection() as connection, connection.pipeline(), connection.transaction():
-            if not durable:
-                await connection.execute("set local synchronous_commit = off")
-            yield connection
+        async with self.connection() as connection:
+            try:
+                # The driver's own transactions wait for answers of their own, twice at the end.
+                async with connection.pipeline():
+                    await connection.execute("begin")
+                    if not durable:
+                        await connection.execute("set local synchronous_commit = off")
+                    yield connection
+                    await connection.execute("commit")
+            except BaseException:
+                with contextlib.suppress(psycopg.Error):  # broken: the pool replaces it
+                    await connection.rollback()
+                raise
 
     async def listen(
         self, *channels: str, on_connect: Callable[[], None] | None = None

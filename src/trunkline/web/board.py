@@ -29,7 +29,6 @@ class BoardStream:
         self._desk = desk
         self._feed = feed
         self._tenant = tenant
-        templates.get_template("_parts.html")  # compiled now, not at the first ring
         self._call = templates.get_template("_call.html")
         self._board = templates.get_template("_board.html")
         self._watchers: set[asyncio.Queue[bytes]] = set()

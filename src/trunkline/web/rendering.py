@@ -17,6 +17,8 @@ from trunkline.web.ports import TenantInfo
 
 STATIC = Path(__file__).parent / "static"
 
+# Compiled at the start: whoever opens the first board must not hold up a ring for a tenth of a second.
+_AT_A_RING = ("_parts.html", "_call.html", "_board.html", "board.html")
 _WORDS = (
     words.state,
     words.tone,
@@ -76,6 +78,8 @@ def environment() -> Environment:
     )
     made.globals.update({function.__name__: function for function in _WORDS})
     made.globals.update(static=static, icon=icon, version=__version__, owner_of=owner_of)
+    for name in _AT_A_RING:
+        made.get_template(name)
     return made
 
 
