@@ -1,8 +1,6 @@
 """What all tests share: one real PostgreSQL for the session, a fresh migrated database for whoever asks."""
 
 import asyncio
-import itertools
-import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -11,12 +9,11 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from databases import TEMPLATE, fresh_database, with_database
 from trunkline.mirror.surface import lay_out
 from trunkline.store.database import Database
 from trunkline.store.embedded import EmbeddedPostgres
 from trunkline.store.migrate import migrate
-
-_numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
@@ -27,8 +24,8 @@ def postgres() -> Iterator[str]:
         server = EmbeddedPostgres(Path(folder) / "data")
         url = server.start()
         with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute("create database template_trunkline")
-        asyncio.run(_furnish(_with_database(url, "template_trunkline")))
+            connection.execute(sql.SQL("create database {}").format(sql.Identifier(TEMPLATE)))
+        asyncio.run(_furnish(with_database(url, TEMPLATE)))
         yield url
         server.stop()
 
@@ -40,18 +37,11 @@ async def _furnish(url: str) -> None:
     await database.close()
 
 
-def _with_database(url: str, name: str) -> str:
-    return url.replace("/postgres?", f"/{name}?")
-
-
 @pytest.fixture
 def database_url(postgres: str) -> Iterator[str]:
     """URL of a fresh database with all migrations applied, dropped afterwards."""
-    name = f"test_{os.getpid()}_{next(_numbers)}"
-    with psycopg.connect(postgres, autocommit=True) as connection:
-        connection.execute(sql.SQL("create database {} template template_trunkline").format(sql.Identifier(name)))
-        yield _with_database(postgres, name)
-        connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+    with fresh_database(postgres) as url:
+        yield url
 
 
 @pytest.fixture

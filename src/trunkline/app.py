@@ -27,7 +27,7 @@ from trunkline.features import scope_report
 from trunkline.logbook.service import Logbook
 from trunkline.mirror.catalog import TYPED
 from trunkline.mirror.health import health
-from trunkline.mirror.sync import MirrorSync
+from trunkline.mirror.surface import lay_out
 from trunkline.numbers.book import NumberBook
 from trunkline.resources import Refusal, opened, test_connection
 from trunkline.settings import Settings
@@ -56,7 +56,6 @@ class Service:
     database: Database
     desk: CallDesk
     logbook: Logbook
-    syncs: dict[int, MirrorSync]
 
 
 async def serve_until_stopped(settings: Settings, postgres: EmbeddedPostgres | None) -> None:
@@ -97,6 +96,7 @@ async def running(settings: Settings, postgres: EmbeddedPostgres | None = None) 
     async with AsyncExitStack() as stack:
         listener = stack.enter_context(_listen(settings.host, settings.port))
         database = await stack.enter_async_context(opened(settings, postgres))
+        await lay_out(database)
         http = await stack.enter_async_context(httpx.AsyncClient(http2=False))
         background = Background()
         roster = Roster()
@@ -147,7 +147,7 @@ async def running(settings: Settings, postgres: EmbeddedPostgres | None = None) 
         )
         await stack.enter_async_context(_served(web, listener))
         host, port = listener.getsockname()[:2]
-        yield Service(f"http://{f'[{host}]' if ':' in host else host}:{port}", database, desk, logbook, roster.syncs)
+        yield Service(f"http://{f'[{host}]' if ':' in host else host}:{port}", database, desk, logbook)
 
 
 @contextlib.contextmanager

@@ -12,7 +12,6 @@ import httpx
 import psycopg
 import structlog
 
-from trunkline.mirror.surface import lay_out
 from trunkline.servicetitan.client import Environment, ServiceTitan
 from trunkline.servicetitan.sign_in import Credentials
 from trunkline.settings import Settings, TenantSettings
@@ -57,7 +56,6 @@ async def opened(settings: Settings, postgres: EmbeddedPostgres | None = None) -
         raise Refusal(f"Cannot use {place}: {_first_line(error)}") from None
     database = await Database.open(url, max_size=POOL_SIZE)
     try:
-        await lay_out(database)
         yield database
     finally:
         await database.close()

@@ -44,7 +44,15 @@ def _from_environment(name: str) -> str:
 
 
 def _from_file(name: str) -> str:
-    path = Path(name)
+    return read_private(Path(name))
+
+
+def read_private(path: Path) -> str:
+    """The text of a file that its owner alone may read.
+
+    Raises:
+        ValueError: with a sentence that has no capital and no full stop yet.
+    """
     try:
         with path.open() as file:
             if os.fstat(file.fileno()).st_mode & _OTHERS:

@@ -1,12 +1,12 @@
 """One database for all tests of calls, emptied after each: making one anew takes longer than most of these tests."""
 
-import os
 from collections.abc import Iterator
 
 import psycopg
 import pytest
 from psycopg import sql
 
+from databases import fresh_database
 from trunkline.calls import identify
 
 _TABLES = (
@@ -18,11 +18,8 @@ _TABLES = (
 @pytest.fixture(scope="session")
 def calls_database_url(postgres: str) -> Iterator[str]:
     """URL of the one database."""
-    name = f"calls_{os.getpid()}"
-    with psycopg.connect(postgres, autocommit=True) as connection:
-        connection.execute(sql.SQL("create database {} template template_trunkline").format(sql.Identifier(name)))
-        yield postgres.replace("/postgres?", f"/{name}?")
-        connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+    with fresh_database(postgres) as url:
+        yield url
 
 
 @pytest.fixture

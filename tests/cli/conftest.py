@@ -1,17 +1,15 @@
 """The command line as people start it: as processes, against the look-alike of ServiceTitan that it comes with."""
 
-import os
 import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
 from cli_rig import Ended, Trunkline
-from psycopg import sql
 
 from company import SECRETS, TENANT, TENANT_TOML, TRUNKLINE, environment
+from databases import fresh_database
 
 
 @pytest.fixture(scope="session")
@@ -34,11 +32,8 @@ def shop(sandbox: str, postgres: str, tmp_path_factory: pytest.TempPathFactory) 
     """A data directory with one company, and the URL of its database."""
     folder = tmp_path_factory.mktemp("shop")
     (folder / "trunkline.toml").write_text(TENANT_TOML.format(id=TENANT, name="Example Plumbing", sandbox=sandbox))
-    name = f"cli_{os.getpid()}"
-    with psycopg.connect(postgres, autocommit=True) as connection:
-        connection.execute(sql.SQL("create database {} template template_trunkline").format(sql.Identifier(name)))
-        yield folder, postgres.replace("/postgres?", f"/{name}?")
-        connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+    with fresh_database(postgres) as url:
+        yield folder, url
 
 
 @pytest.fixture(scope="session")

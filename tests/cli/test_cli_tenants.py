@@ -1,17 +1,15 @@
 """`trunkline tenants`: companies set up, tried, paused and erased from the command line, and no secret repeated."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
 from cli_rig import Ended
-from psycopg import sql
 
 from company import SECRETS, TENANT, TENANT_TOML, TRUNKLINE, environment
+from databases import fresh_database
 from trunkline.mirror.catalog import RESOURCES
 
 OTHER = 1_000_002
@@ -23,10 +21,6 @@ Run = Callable[..., Ended]
 @pytest.fixture
 def run(sandbox: str, postgres: str, tmp_path: Path) -> Iterator[Run]:
     """Runs one command in an empty installation of its own; `says` answers what it asks."""
-    name = f"tenants_{os.getpid()}"
-    with psycopg.connect(postgres, autocommit=True) as connection:
-        connection.execute(sql.SQL("create database {} template template_trunkline").format(sql.Identifier(name)))
-    url = postgres.replace("/postgres?", f"/{name}?")
 
     def run(*arguments: str, says: str = "", **variables: str) -> Ended:
         known = {"TRUNKLINE_DATA_DIR": str(tmp_path), "DATABASE_URL": url, **variables}
@@ -39,9 +33,8 @@ def run(sandbox: str, postgres: str, tmp_path: Path) -> Iterator[Run]:
             assert secret not in ended.stdout + ended.stderr
         return ended
 
-    yield run
-    with psycopg.connect(postgres, autocommit=True) as connection:
-        connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+    with fresh_database(postgres) as url:
+        yield run
 
 
 def adding(sandbox: str, tenant_id: int = TENANT, **options: str) -> list[str]:

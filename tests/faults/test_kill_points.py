@@ -2,10 +2,9 @@
 
 from collections.abc import Iterator
 
-import psycopg
 import pytest
-from psycopg import sql
 
+from databases import fresh_database
 from installation import Installation, Sandbox, killed
 from trunkline.faultpoints import FAULT_POINTS
 
@@ -15,19 +14,14 @@ def long_lived(
     tmp_path_factory: pytest.TempPathFactory, postgres: str, servicetitan: Sandbox
 ) -> Iterator[Installation]:
     """One installation that lives through all the deaths."""
-    name = "kill_points"
-    with psycopg.connect(postgres, autocommit=True) as connection:
-        connection.execute(sql.SQL("create database {} template template_trunkline").format(sql.Identifier(name)))
-    url = postgres.replace("/postgres?", f"/{name}?")
-    made = Installation(tmp_path_factory.mktemp("installation"), url, servicetitan)
-    made.start()
-    made.wait_ready()
-    made.wait_mirrored()
-    made.stop()
-    yield made
-    made.stop()
-    with psycopg.connect(postgres, autocommit=True) as connection:
-        connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+    with fresh_database(postgres) as url:
+        made = Installation(tmp_path_factory.mktemp("installation"), url, servicetitan)
+        made.start()
+        made.wait_ready()
+        made.wait_mirrored()
+        made.stop()
+        yield made
+        made.stop()
 
 
 @pytest.mark.parametrize("point", [point for point in FAULT_POINTS if not point.startswith("mirror.")])

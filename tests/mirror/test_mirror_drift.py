@@ -3,9 +3,8 @@
 from typing import Any
 
 import pytest
-from whole_servicetitan import ROWS, Copy, copy_of, rows_of
+from whole_servicetitan import BY_NAME, ROWS, Copy, copy_of, rows_of
 
-from trunkline.mirror.catalog import by_name
 from trunkline.store.database import Database
 
 
@@ -87,7 +86,7 @@ async def test_a_value_that_does_not_fit_its_column_is_null_and_all_others_are_t
         "projectId": 2**70, "businessUnit": None,
     }  # fmt: skip
     async with copy_of(database, "invoices", "credit_memos") as it:
-        it.servicetitan.rows["invoices"].append({**rows_of(by_name()["invoices"], 1)[0], **unfit})
+        it.servicetitan.rows["invoices"].append({**rows_of(BY_NAME["invoices"], 1)[0], **unfit})
         await it.sync_well()
         found = await it.fetch(
             "select summary, created_on, due_date, active, project_id, business_unit, modified_on is not null"

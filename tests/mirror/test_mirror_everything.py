@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from whole_servicetitan import ROWS, TENANT, Asked, Copy, copy_of, rows_of
+from whole_servicetitan import BY_NAME, ROWS, TENANT, Asked, Copy, copy_of, rows_of
 
-from trunkline.mirror.catalog import RESOURCES, Kind, by_name
+from trunkline.mirror.catalog import RESOURCES, Kind
 from trunkline.mirror.surface import column_name
 from trunkline.store.database import Database
 
@@ -92,7 +92,7 @@ async def test_the_next_round_goes_on_from_the_token_and_lists_from_the_newest_r
 
 
 async def _invoice(it: Copy, **fields: Any) -> tuple[Any, ...]:
-    row = {**rows_of(by_name()["invoices"], 1)[0], **fields}
+    row = {**rows_of(BY_NAME["invoices"], 1)[0], **fields}
     it.servicetitan.rows["invoices"].append(row)
     await it.sync_well()
     return (await it.fetch("select summary, active from servicetitan.invoices where id = 1"))[0]
@@ -188,7 +188,7 @@ async def test_a_page_that_is_cut_off_is_asked_for_again_and_loses_nothing(datab
         it.servicetitan.meddle = meddle
         await it.sync_well()
         (count,) = (await it.fetch(f"select count(*) from servicetitan.{name}"))[0]
-    assert count == (ROWS if by_name()[name].key else 1)
+    assert count == (ROWS if BY_NAME[name].key else 1)
 
 
 async def test_a_missing_scope_stops_that_resource_only(database: Database) -> None:

@@ -4,9 +4,9 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from whole_servicetitan import Asked, copy_of
+from whole_servicetitan import BY_NAME, Asked, copy_of
 
-from trunkline.mirror.catalog import RESOURCES, TYPED, Cadence, by_name
+from trunkline.mirror.catalog import RESOURCES, TYPED, Cadence
 from trunkline.mirror.health import health
 from trunkline.mirror.sync import is_due
 from trunkline.store.database import Database
@@ -38,7 +38,7 @@ def _state(tried_s: float | None, fresh_s: float | None, error: str | None = Non
 def test_a_resource_is_due_when_its_cadence_is_over_or_its_reading_broke_off(
     name: str, state: FeedState | None, due: bool
 ) -> None:
-    assert is_due(by_name()[name], state, NOW, 60.0) is due
+    assert is_due(BY_NAME[name], state, NOW, 60.0) is due
 
 
 def test_cadences_are_minutes_for_what_is_live_and_up_to_an_hour_for_settings() -> None:

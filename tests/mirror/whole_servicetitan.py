@@ -14,7 +14,7 @@ import httpx
 
 from company import Unlimited
 from trunkline.contract.references import Schema, resolved
-from trunkline.mirror.catalog import RESOURCES, Kind, Resource, by_name
+from trunkline.mirror.catalog import RESOURCES, Kind, Resource
 from trunkline.mirror.sync import MirrorSync
 from trunkline.servicetitan.client import Credentials, Environment, ServiceTitan
 from trunkline.store.database import Database
@@ -23,6 +23,7 @@ from trunkline.store.mirror import FeedState, feed_states
 TENANT = 1_000_001
 ROWS = 3
 DEEPEST = 5
+BY_NAME = {one.name: one for one in RESOURCES}
 _OF_PATH = {one.operation.path.format(tenant=TENANT): one for one in RESOURCES}
 _TEXTS = {"date-time": "2026-01-02T03:04:{:02d}.1234567Z", "date": "2026-01-{:02d}", "duration": "01:02:{:02d}"}
 
@@ -168,7 +169,7 @@ class Copy:
 @asynccontextmanager
 async def copy_of(database: Database, *names: str, page_length: int = 2) -> AsyncIterator[Copy]:
     """A mirror of the resources of these names, or of all."""
-    resources = [by_name()[name] for name in names] or list(RESOURCES)
+    resources = [BY_NAME[name] for name in names] or list(RESOURCES)
     async with WholeServiceTitan(page_length=page_length) as server, httpx.AsyncClient() as http:
         credentials = Credentials("cid.example", "cs1.example-secret", "ak1.example")
         client = ServiceTitan(Environment.at(server.base_url), TENANT, credentials, limiter=Unlimited(), http=http)

@@ -1,16 +1,14 @@
 """`trunkline serve` with an application GUID: what it copies, another installation reads back by itself."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import psycopg
 from numbers_kit import GUID
-from psycopg import sql
 
 from company import HTTP, WEBHOOK_TOML
+from databases import fresh_database
 from installation import Installation, Sandbox, eventually, sandbox
 
 # Follows the table of ServiceTitan's settings in the file.
@@ -18,20 +16,17 @@ WITH_GUID = f'application_guid = "{GUID}"\n' + WEBHOOK_TOML.format(account="phon
 
 
 @contextmanager
-def serving(folder: Path, postgres: str, name: str, servicetitan: Sandbox) -> Iterator[Installation]:
+def serving(folder: Path, postgres: str, servicetitan: Sandbox) -> Iterator[Installation]:
     """A fresh installation while the body runs."""
-    name = f"{name}_{os.getpid()}"
-    with psycopg.connect(postgres, autocommit=True) as connection:
-        connection.execute(sql.SQL("create database {} template template_trunkline").format(sql.Identifier(name)))
+    with fresh_database(postgres) as url:
         folder.mkdir()
-        made = Installation(folder, postgres.replace("/postgres?", f"/{name}?"), servicetitan, phones=WITH_GUID)
+        made = Installation(folder, url, servicetitan, phones=WITH_GUID)
         made.start()
         made.wait_ready()
         try:
             yield made
         finally:
             made.stop()
-            connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
 
 
 def decisions(installation: Installation) -> list[dict[str, Any]]:
@@ -42,7 +37,7 @@ def decisions(installation: Installation) -> list[dict[str, Any]]:
 def test_a_reinstall_keeps_what_people_decided(tmp_path: Path, postgres: str) -> None:
     with sandbox() as servicetitan:
         caller = next(one for one in servicetitan.callers(60) if one["kind"] == "shared")
-        with serving(tmp_path / "first", postgres, "first", servicetitan) as first:
+        with serving(tmp_path / "first", postgres, servicetitan) as first:
             first.wait_mirrored()
             mark = f"http://127.0.0.1:{first.port}/api/v1/numbers/{caller['number']}/mark"
             customer_id = HTTP.get(
@@ -53,6 +48,6 @@ def test_a_reinstall_keeps_what_people_decided(tmp_path: Path, postgres: str) ->
             eventually(lambda: all(one["copy"] != "pending" for one in decisions(first)), "the copies are written")
             made = decisions(first)
             assert {one["copy"] for one in made} == {"written"}
-        with serving(tmp_path / "second", postgres, "second", servicetitan) as second:
+        with serving(tmp_path / "second", postgres, servicetitan) as second:
             eventually(lambda: len(decisions(second)) == 2, "what was decided is read back")
             assert decisions(second) == made

@@ -17,11 +17,12 @@ from web_rig import (
     Ring,
     RingingCall,
     Visit,
-    fresh_database,
     serving,
     settings_text,
     until,
 )
+
+from databases import fresh_database
 
 _CHROMIUM_OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 _PAGE_WAITS_MS = 10_000

@@ -15,7 +15,6 @@ from web_rig import (
     Backstage,
     Office,
     Visit,
-    fresh_database,
     over,
     serving,
     started,
@@ -23,6 +22,7 @@ from web_rig import (
 )
 
 from company import TENANT, TENANT_TOML, WEBHOOK_TOML
+from databases import fresh_database
 from trunkline.mirror.feeds import FEEDS
 
 NAME = "Example Plumbing & Heating"

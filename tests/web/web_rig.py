@@ -22,7 +22,6 @@ import msgspec
 import psycopg
 import pytest
 from playwright.sync_api import Page
-from psycopg import sql
 from standardwebhooks.webhooks import Webhook
 
 from company import ASTERISK_TOML, TENANT, TENANT_TOML, TLS, WEBHOOK_SECRET, WEBHOOK_TOML, environment
@@ -42,7 +41,6 @@ EVIL_NAME = "<b id=evil>Bold</b> & Sons <img src=x onerror=window.pwned=1>"
 WITHIN_S = 20.0
 CHROMIUM = shutil.which("chromium")
 NEEDS_CHROMIUM = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")]
-_databases = itertools.count(1)
 
 
 def until(probe: Callable[[], T], *, within_s: float = WITHIN_S) -> T:
@@ -387,16 +385,6 @@ def serving(folder: Path, settings: str, database_url: str, *options: str, **mor
 def _is_mirrored(office: Office, tenants: int) -> bool:
     statement = "select count(*) from mirror.feeds where complete and feed = any(%s)"
     return office.execute(statement, [feed.name for feed in FEEDS]) == [(tenants * len(FEEDS),)]
-
-
-@contextmanager
-def fresh_database(postgres: str) -> Iterator[str]:
-    """URL of a fresh database with all migrations applied, dropped afterwards."""
-    name = f"web_{os.getpid()}_{next(_databases)}"
-    with psycopg.connect(postgres, autocommit=True) as connection:
-        connection.execute(sql.SQL("create database {} template template_trunkline").format(sql.Identifier(name)))
-        yield postgres.replace("/postgres?", f"/{name}?")
-        connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
 
 
 # Webhooks ---------------------------------------------------------------------------------------------------------

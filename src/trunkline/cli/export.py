@@ -11,6 +11,7 @@ import click
 
 from trunkline import logs
 from trunkline.cli.options import choose_tenant, data_dir_option, read_settings, tenant_option
+from trunkline.mirror.surface import lay_out
 from trunkline.mirror.sync import chosen
 from trunkline.resources import Refusal, opened
 from trunkline.settings import Settings
@@ -60,6 +61,7 @@ async def _export(
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(opened(settings))
         tenant_id = (await choose_tenant(settings, database, tenant)).id
+        await lay_out(database)
         connection = await stack.enter_async_context(database.transaction())
         # The rows are read a batch at a time, but all as of one moment.
         await connection.execute("set transaction isolation level repeatable read read only")

@@ -15,6 +15,7 @@ from trunkline import logs
 from trunkline.cli.options import choose_tenant, data_dir_option, read_settings, tenant_option
 from trunkline.mirror.catalog import Resource
 from trunkline.mirror.health import ResourceHealth, health
+from trunkline.mirror.surface import lay_out
 from trunkline.mirror.sync import MirrorSync, chosen
 from trunkline.resources import Refusal, behind, client_for, opened
 from trunkline.settings import Settings
@@ -78,6 +79,7 @@ async def _sync(
     )
     async with opened(settings) as database, httpx.AsyncClient() as http:
         tenant = await choose_tenant(settings, database, tenant_id, connecting=True)
+        await lay_out(database)
         client = behind(client_for(tenant, database, http), tenant, database)
         mirror = MirrorSync(database, client, region=tenant.region, resources=wanted)
         console = Console(stderr=True)

@@ -7,8 +7,7 @@ from the published contract. Parameters that a resource needs are facts from int
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from functools import cache, cached_property
-from types import MappingProxyType
+from functools import cached_property
 
 from trunkline.contract.operations import Operation, details, operations
 from trunkline.contract.references import Schema, resolved
@@ -234,9 +233,3 @@ RESOURCES = (
 )  # fmt: skip
 
 TYPED = tuple(resource for resource in RESOURCES if resource.feed is not None)
-
-
-@cache
-def by_name() -> Mapping[str, Resource]:
-    """All resources by name."""
-    return MappingProxyType({resource.name: resource for resource in RESOURCES})

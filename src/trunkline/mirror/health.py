@@ -1,5 +1,6 @@
 """How fresh the copy of each resource is, what is wrong, and how it differs from the published contract."""
 
+from collections import defaultdict
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -8,7 +9,7 @@ import msgspec
 from trunkline.mirror.catalog import RESOURCES, Resource
 from trunkline.store.database import Database
 from trunkline.store.mirror import FeedState, feed_states
-from trunkline.store.rows import DriftRow, drift_of
+from trunkline.store.rows import drift_of
 
 # A reading takes its time, and the one before it may have been late itself.
 LATE_AFTER_CADENCES = 3
@@ -51,13 +52,16 @@ async def health(database: Database, tenant_id: int, *, round_s: float) -> list[
     """
     async with database.connection() as connection:
         states = await feed_states(connection, tenant_id)
-        drift = await drift_of(connection, tenant_id)
+        drift: defaultdict[str, list[DriftNote]] = defaultdict(list)
+        for one in await drift_of(connection, tenant_id):
+            note = DriftNote(one.field, one.kind, one.detail, one.first_seen, one.last_seen, one.times)
+            drift[one.resource].append(note)
     now = datetime.now(UTC)
     return [
         _health(
             resource,
             states.get(resource.name) or FeedState(resource.name),
-            [one for one in drift if one.resource == resource.name],
+            drift[resource.name],
             now,
             round_s,
         )
@@ -66,7 +70,7 @@ async def health(database: Database, tenant_id: int, *, round_s: float) -> list[
 
 
 def _health(
-    resource: Resource, state: FeedState, drift: list[DriftRow], now: datetime, round_s: float
+    resource: Resource, state: FeedState, drift: list[DriftNote], now: datetime, round_s: float
 ) -> ResourceHealth:
     cadence_s = resource.cadence.seconds(round_s)
     age_s = None if state.fresh_at is None else max(0.0, (now - state.fresh_at).total_seconds())
@@ -80,7 +84,7 @@ def _health(
         state.fresh_at,
         age_s,
         state.error,
-        [DriftNote(one.field, one.kind, one.detail, one.first_seen, one.last_seen, one.times) for one in drift],
+        drift,
     )
 
 

@@ -156,7 +156,7 @@ class MirrorSync:
 
     async def _read(self, resource: Resource, on_progress: OnProgress) -> None:
         async with self._database.connection() as connection:
-            states = await tables.feed_states(connection, self._client.tenant_id)
+            states = await tables.feed_states(connection, self._client.tenant_id, [resource.name])
         state = states.get(resource.name) or tables.FeedState(resource.name)
         counting = asyncio.create_task(self._expected(resource, state))  # nothing waits for it
         pages = self._reader.pages(resource, state)

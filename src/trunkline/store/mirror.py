@@ -226,12 +226,14 @@ async def _index_phones(connection: AsyncConnection, feed: str, page: Staged) ->
     )
 
 
-async def feed_states(connection: AsyncConnection, tenant_id: int) -> dict[str, FeedState]:
-    """All feeds that were ever read, by name."""
+async def feed_states(
+    connection: AsyncConnection, tenant_id: int, feeds: Sequence[str] | None = None
+) -> dict[str, FeedState]:
+    """All feeds that were ever read, by name, or those of them that are named."""
     cursor = await connection.execute(
         "select feed, continue_from, max_modified_on, complete, rows_seen, expected_rows, error, rows_held, tried_at,"
-        " fresh_at, full_at from mirror.feeds where tenant_id = %s",
-        (tenant_id,),
+        " fresh_at, full_at from mirror.feeds where tenant_id = %s and (%s::text[] is null or feed = any(%s))",
+        (tenant_id, feeds, feeds),
     )
     return {row[0]: FeedState(*row) for row in await cursor.fetchall()}
 

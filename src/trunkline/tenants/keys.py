@@ -9,13 +9,13 @@ import keyring
 import structlog
 from keyring.errors import KeyringError
 
+from trunkline.secret_sources import read_private
 from trunkline.tenants.safe import Safe, new_key
 
 log = structlog.get_logger(__name__)
 
 VARIABLE = "TRUNKLINE_SECRET_KEY"
 KEYRING_SERVICE = "trunkline"
-_OTHERS = 0o077
 _SEPARATOR = ","
 
 
@@ -106,16 +106,12 @@ class KeyStore:
 
     def _from_file(self) -> Sequence[str]:
         try:
-            with self.file.open() as file:
-                if os.fstat(file.fileno()).st_mode & _OTHERS:
-                    raise KeyTrouble(
-                        f"The key file {self.file} can be read by others: make it yours alone with chmod 600."
-                    )
-                return _split(file.read())
-        except FileNotFoundError:
-            return ()
-        except OSError as error:
-            raise KeyTrouble(f"The key file {self.file} cannot be read: {error.strerror}.") from None
+            return _split(read_private(self.file))
+        except ValueError as error:
+            if isinstance(error.__cause__, FileNotFoundError):
+                return ()
+            sentence = str(error)
+            raise KeyTrouble(f"{sentence[:1].upper()}{sentence[1:]}.") from None
 
 
 def _safe(keys: Sequence[str]) -> Safe:
