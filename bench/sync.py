@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import httpx
 import uvloop
 
-from bench.report import Figure, at_least
+from bench.report import Figure, at_least, context
 from bench.stand import TENANT, fresh, sandbox, say
 from trunkline.mirror.catalog import TYPED
 from trunkline.mirror.feeds import FEEDS
@@ -54,18 +54,26 @@ def measure() -> list[Figure]:
                 made = runner.run(bare_loop(first)).per_second
                 ready = max(runner.run(bare_loop(first)).per_second for _ in range(2))
                 synced = runner.run(copy(url, first)).per_second
-                figures.append(_figure("pages ready in the sandbox", synced, ready))
+                figures += _with_pages_ready(synced, ready)
             runner.run(empty(url))
             with sandbox(CUSTOMERS) as second:
-                figures.append(_figure("pages made as asked for", runner.run(copy(url, second)).per_second, made))
+                figures.append(_figure(runner.run(copy(url, second)).per_second, made))
     finally:
         postgres.stop()
     return figures
 
 
-def _figure(which: str, synced: float, bare: float) -> Figure:
-    name = f"full sync of {CUSTOMERS:,} customers, {which}"
+def _figure(synced: float, bare: float) -> Figure:
+    name = f"full sync of {CUSTOMERS:,} customers"
     return at_least(name, synced, "rows/s", f"a bare loop: {bare:,.0f} rows/s", ratio=synced / bare, bar=0.6)
+
+
+def _with_pages_ready(synced: float, bare: float) -> list[Figure]:
+    """The same where nobody waits for the sandbox. README.md says why it has no bar."""
+    return [
+        context(f"full sync of {CUSTOMERS:,} customers, pages ready in memory", synced, "rows/s"),
+        context("a bare loop, pages ready in memory", bare, "rows/s"),
+    ]
 
 
 async def bare_loop(url: str) -> Reading:

@@ -19,8 +19,7 @@ _SPAN = re.compile(r"(?:(\d+)\.)?(\d+):(\d+):(\d+(?:\.\d+)?)")
 
 @dataclass(frozen=True)
 class Feed:
-    """One feed. `columns` are those of `table` after tenant_id, in the order in which `row` gives them; where nothing
-    was sent, columns in `never_null` become empty text, all others null.
+    """One feed. `columns` are those of `table` after tenant_id, in the order in which `row` gives them.
 
     `counted` is a list, with its query, whose total tells about how many rows to expect. `owner_kind` marks feeds whose
     rows own phone numbers: `numbers` finds them, `owner` says whose they are, `note` what people wrote beside them.
@@ -32,7 +31,6 @@ class Feed:
     table: str
     columns: tuple[str, ...]
     row: Callable[[Any], Columns]
-    never_null: tuple[str, ...] = ()
     export: bool = True
     counted: tuple[str, dict[str, str]] | None = None
     fixed: tuple[tuple[str, str], ...] = ()
@@ -60,14 +58,14 @@ def _array(items: Sequence[object] | None) -> str:
 
 def _customer(row: models.Customer) -> Columns:
     return (
-        row.name, row.type, _address(row.address), row.balance, bool(row.do_not_service), _array(row.tag_type_ids),
-        row.merged_to_id, row.created_on,
+        row.name or "", row.type, _address(row.address), row.balance, bool(row.do_not_service),
+        _array(row.tag_type_ids), row.merged_to_id, row.created_on,
     )  # fmt: skip
 
 
 def _location(row: models.Location) -> Columns:
     return (
-        row.customer_id, row.name, _address(row.address), _array(row.tag_type_ids), row.merged_to_id,
+        row.customer_id, row.name or "", _address(row.address), _array(row.tag_type_ids), row.merged_to_id,
         row.created_on,
     )  # fmt: skip
 
@@ -76,7 +74,7 @@ def _contact(owner: Callable[[models.Contact], int | None]) -> Callable[[models.
     def columns(row: models.Contact) -> Columns:
         settings = row.phone_settings
         return (
-            owner(row) or 0, row.type, row.value, row.memo, settings.phone_number if settings else None,
+            owner(row) or 0, row.type or "", row.value, row.memo, settings.phone_number if settings else None,
             settings.do_not_text if settings else None, row.created_on,
         )  # fmt: skip
 
@@ -88,11 +86,13 @@ def _contact_numbers(row: models.Contact, region: str) -> list[Number]:
         return []
     stated = phone.parse(row.phone_settings.phone_number, region) if row.phone_settings else None
     found = phone.extract(row.value, region)
-    if stated is not None:
+    if stated is not None and found != [(stated, Certainty.KNOWN)]:
         found = [(stated, Certainty.KNOWN), *(pair for pair in found if pair[0] != stated)]
+    if not row.memo:
+        return found
     known = {number for number, _ in found}
-    noted = phone.extract(row.memo, region) if row.memo else []
-    return [*found, *((number, Certainty.MAYBE) for number, _ in noted if number not in known)]
+    noted = (number for number, _ in phone.extract(row.memo, region) if number not in known)
+    return [*found, *((number, Certainty.MAYBE) for number in noted)]
 
 
 def _staff_numbers(row: models.Technician | models.Employee, region: str) -> list[Number]:
@@ -112,7 +112,7 @@ def _job(row: models.Job) -> Columns:
 
 def _appointment(row: models.Appointment) -> Columns:
     return (
-        row.job_id, row.appointment_number, row.status, row.start or EPOCH, row.end or row.start or EPOCH,
+        row.job_id, row.appointment_number, row.status or "", row.start or EPOCH, row.end or row.start or EPOCH,
         row.arrival_window_start, row.arrival_window_end,
     )  # fmt: skip
 
@@ -150,7 +150,6 @@ def _contacts(kind: str, owner: Callable[[models.Contact], int | None]) -> Feed:
         "contacts",
         _CONTACT,
         _contact(owner),
-        never_null=("type",),
         fixed=(("owner_kind", kind),),
         counted=(f"crm{_T}{kind}s", _ANY),
         owner_kind=kind,
@@ -161,7 +160,7 @@ def _contacts(kind: str, owner: Callable[[models.Contact], int | None]) -> Feed:
 
 
 def _named(name: str, path: str, *, export: bool = True) -> Feed:
-    return Feed(name, path, models.Named, name, ("name",), lambda row: (row.name,), ("name",), export=export)
+    return Feed(name, path, models.Named, name, ("name",), lambda row: (row.name or "",), export=export)
 
 
 FEEDS = (
@@ -170,29 +169,29 @@ FEEDS = (
     _named("tag_types", f"settings{_T}export/tag-types"),
     Feed(
         "campaigns", f"marketing{_T}campaigns", models.Campaign, "campaigns", ("name", "phone_numbers"),
-        lambda row: (row.name, _array(row.campaign_phone_numbers)), ("name",), export=False,
+        lambda row: (row.name or "", _array(row.campaign_phone_numbers)), export=False,
     ),
     Feed(
         "technicians", f"settings{_T}export/technicians", models.Technician, "technicians",
         ("name", "email", "phone_number", "mobile_phone", "business_unit_id"),
-        lambda row: (row.name, row.email, row.phone_number, row.mobile_phone, row.business_unit_id), ("name",),
+        lambda row: (row.name or "", row.email, row.phone_number, row.mobile_phone, row.business_unit_id),
         owner_kind="technician", numbers=_staff_numbers,
     ),
     Feed(
         "employees", f"settings{_T}export/employees", models.Employee, "employees",
         ("name", "role", "email", "phone_number", "business_unit_id"),
-        lambda row: (row.name, row.role, row.email, row.phone_number, row.business_unit_id), ("name",),
+        lambda row: (row.name or "", row.role, row.email, row.phone_number, row.business_unit_id),
         owner_kind="employee", numbers=_staff_numbers,
     ),
     Feed(
         "customers", f"crm{_T}export/customers", models.Customer, "customers",
         ("name", "customer_type", "address", "balance", "do_not_service", "tag_type_ids", "merged_to_id", "created_on"),
-        _customer, ("name", "address"), counted=(f"crm{_T}customers", _ANY),
+        _customer, counted=(f"crm{_T}customers", _ANY),
     ),
     Feed(
         "locations", f"crm{_T}export/locations", models.Location, "locations",
         ("customer_id", "name", "address", "tag_type_ids", "merged_to_id", "created_on"), _location,
-        ("name", "address"), counted=(f"crm{_T}locations", _ANY),
+        counted=(f"crm{_T}locations", _ANY),
     ),
     _contacts("customer", lambda row: row.customer_id),
     _contacts("location", lambda row: row.location_id),
@@ -200,12 +199,12 @@ FEEDS = (
         "jobs", f"jpm{_T}export/jobs", models.Job, "jobs",
         ("job_number", "customer_id", "location_id", "job_status", "is_open", "business_unit_id", "job_type_id",
          "campaign_id", "summary", "membership_id", "tag_type_ids", "created_on", "completed_on"), _job,
-        ("job_status",), counted=(f"jpm{_T}jobs", {}),
+        counted=(f"jpm{_T}jobs", {}),
     ),
     Feed(
         "appointments", f"jpm{_T}export/appointments", models.Appointment, "appointments",
         ("job_id", "appointment_number", "status", "starts_at", "ends_at", "window_start", "window_end"), _appointment,
-        ("status",), counted=(f"jpm{_T}appointments", _ANY),
+        counted=(f"jpm{_T}appointments", _ANY),
     ),
     Feed(
         "appointment_assignments", f"dispatch{_T}export/appointment-assignments", models.Assignment,

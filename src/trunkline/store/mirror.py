@@ -36,14 +36,10 @@ class PageRefused(Exception):
 
 
 class Staged(msgspec.Struct, frozen=True):
-    """One page, ready for COPY: CSV for the table, and for the phone index of those rows.
-
-    Nothing between two commas is null, but empty text in the columns of `never_null`.
-    """
+    """One page, ready for COPY in text format: lines for the table, and for the phone index of those rows."""
 
     table: str
     columns: tuple[str, ...]
-    never_null: tuple[str, ...]
     lines: bytes
     rows: int
     newest: str | None
@@ -134,9 +130,9 @@ async def _load(connection: AsyncConnection, page: Staged) -> bool:
     table, numbers = sql.Identifier("mirror", page.table), sql.Identifier("mirror", "phone_index")
     try:
         async with connection.transaction():
-            await _copy(connection, table, page.columns, page.lines, page.never_null)
+            await rows.copy(connection, table, page.columns, page.lines)
             if page.phone_lines:
-                await _copy(connection, numbers, _PHONE_COLUMNS, page.phone_lines)
+                await rows.copy(connection, numbers, _PHONE_COLUMNS, page.phone_lines)
     except UniqueViolation:
         return False
     return True
@@ -145,7 +141,7 @@ async def _load(connection: AsyncConnection, page: Staged) -> bool:
 async def _merge(connection: AsyncConnection, feed: str, page: Staged) -> int:
     """Bring a page in over a staging table, row by row the newer of what is there and what came; how many are new."""
     stage = await _staging_table(connection, f"stage_{feed}", page.table)
-    await _copy(connection, stage, page.columns, page.lines, page.never_null)
+    await rows.copy(connection, stage, page.columns, page.lines)
     cursor = await connection.execute(_upsert(feed, page.table, page.columns))
     found = await cursor.fetchone()
     if page.owner_kind is not None:
@@ -161,19 +157,6 @@ async def _staging_table(connection: AsyncConnection, name: str, table: str) -> 
         )
     )
     return stage
-
-
-async def _copy(
-    connection: AsyncConnection, into: sql.Identifier, columns: Sequence[str], lines: bytes,
-    never_null: Sequence[str] = (),
-) -> None:  # fmt: skip
-    names = sql.SQL(", ")
-    force = sql.SQL(", force_not_null ({})").format(names.join(map(sql.Identifier, never_null)))
-    statement = sql.SQL("copy {into} ({columns}) from stdin with (format csv{force})").format(
-        into=into, columns=names.join(map(sql.Identifier, columns)), force=force if never_null else sql.SQL("")
-    )
-    async with connection.cursor() as cursor, cursor.copy(statement) as copy:
-        await copy.write(lines)
 
 
 def _upsert(feed: str, table: str, columns: Sequence[str]) -> sql.Composed:
@@ -212,7 +195,7 @@ async def _index_phones(connection: AsyncConnection, feed: str, page: Staged) ->
     if not page.phone_lines:
         return
     numbers = await _staging_table(connection, f"stage_{feed}_numbers", "phone_index")
-    await _copy(connection, numbers, _PHONE_COLUMNS, page.phone_lines)
+    await rows.copy(connection, numbers, _PHONE_COLUMNS, page.phone_lines)
     await connection.execute(
         sql.SQL(
             "insert into mirror.phone_index ({columns}) select {chosen} from {won} join {numbers} n"

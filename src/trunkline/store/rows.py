@@ -1,6 +1,6 @@
 """SQL of the mirrored rows that have no table of their own, of complete readings of lists, and of drift."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -74,7 +74,7 @@ async def land(connection: AsyncConnection, page: StagedRows, *, fresh: bool) ->
     await connection.execute(
         "create temp table if not exists stage_rows (like mirror.rows including defaults) on commit delete rows"
     )
-    await _copy(connection, sql.Identifier("stage_rows"), COLUMNS, page.lines)
+    await copy(connection, sql.Identifier("stage_rows"), COLUMNS, page.lines)
     cursor = await connection.execute(
         sql.SQL(
             "with landed as (insert into {rows} as mine ({columns}) select {columns} from stage_rows"
@@ -93,16 +93,17 @@ async def _copy_new(connection: AsyncConnection, page: StagedRows) -> bool:
     """Copy a page straight into its partition; false, with nothing changed, where a row was there already."""
     try:
         async with connection.transaction():
-            await _copy(connection, partition(page.resource), COLUMNS, page.lines)
+            await copy(connection, partition(page.resource), COLUMNS, page.lines)
     except UniqueViolation:
         return False
     return True
 
 
-async def _copy(connection: AsyncConnection, into: sql.Identifier, columns: tuple[str, ...], lines: bytes) -> None:
+async def copy(connection: AsyncConnection, into: sql.Identifier, columns: Sequence[str], lines: bytes) -> None:
+    """Append lines in COPY's text format."""
     statement = sql.SQL("copy {} ({}) from stdin").format(into, sql.SQL(", ").join(map(sql.Identifier, columns)))
-    async with connection.cursor() as cursor, cursor.copy(statement) as copy:
-        await copy.write(lines)
+    async with connection.cursor() as cursor, cursor.copy(statement) as written:
+        await written.write(lines)
 
 
 async def begin_reading(connection: AsyncConnection, tenant_id: int, resource: str) -> None:
@@ -114,7 +115,7 @@ async def begin_reading(connection: AsyncConnection, tenant_id: int, resource: s
 
 async def note_read(connection: AsyncConnection, lines: bytes) -> None:
     """These rows are still there: lines of tenant, resource and id, for COPY in text format."""
-    await _copy(connection, sql.Identifier("mirror", "reading"), ("tenant_id", "resource", "id"), lines)
+    await copy(connection, sql.Identifier("mirror", "reading"), ("tenant_id", "resource", "id"), lines)
 
 
 async def end_reading(connection: AsyncConnection, tenant_id: int, resource: str, table: str | None) -> int:

@@ -1,0 +1,52 @@
+"""Text of any kind goes through COPY as it was sent, or without what PostgreSQL or COPY cannot take."""
+
+import msgspec
+import pytest
+from whole_servicetitan import BY_NAME
+
+from trunkline.mirror.typed import TypedLander
+from trunkline.store.database import Database
+from trunkline.store.mirror import FeedState, apply_page
+
+TENANT = 1_000_001
+RESOURCE = BY_NAME["customers"]
+MODIFIED = "2026-01-02T03:04:05Z"
+
+
+async def stored(database: Database, names: list[str | None]) -> list[str]:
+    """The names of these customers, once they are in the mirror."""
+    feed = RESOURCE.feed
+    assert feed is not None
+    sent = [{"id": at, "name": name, "modifiedOn": MODIFIED} for at, name in enumerate(names, 1)]
+    page = msgspec.json.decode(msgspec.json.encode(sent), type=list[msgspec.Raw])
+    landed = TypedLander(RESOURCE, feed, TENANT, "US").land(page)
+    async with database.transaction() as connection:
+        await apply_page(
+            connection, TENANT, RESOURCE.name, landed.staged, state=FeedState(RESOURCE.name), token=None, last=True
+        )
+        cursor = await connection.execute("select name from mirror.customers order by id")
+        return [name for (name,) in await cursor.fetchall()]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a\tb", "a\nb", "a\r\nb", "a\\b", "\\N", "\\.", "\\",
+        'a"b', "a,b", " a ", "", "é ü 𝄞", "a\x1bb", "\x10", "a\\u001fb",
+    ],
+)  # fmt: skip
+async def test_text_is_stored_as_it_was_sent(database: Database, text: str) -> None:
+    assert await stored(database, ["before", text, "after"]) == ["before", text, "after"]
+
+
+@pytest.mark.parametrize("text", ["a\x1fb", "a\x1eb", "a\x1db", "a\0b", "\x1f\x1e\x1da\\\x1fb"])
+async def test_what_copy_cannot_take_is_left_out_and_no_row_is_lost(database: Database, text: str) -> None:
+    kept = "".join(letter for letter in text if letter not in "\x1d\x1e\x1f\0")
+    assert await stored(database, ["before", text, "after"]) == ["before", kept, "after"]
+
+
+async def test_what_was_not_sent_is_nothing_and_a_name_is_never_null(database: Database) -> None:
+    assert await stored(database, [None]) == [""]
+    async with database.connection() as connection:
+        cursor = await connection.execute("select customer_type, balance, created_on from mirror.customers")
+        assert await cursor.fetchall() == [(None, None, None)]
