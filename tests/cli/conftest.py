@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cli_rig import Ended, Trunkline
+from cli_rig import Commands, Ended, Trunkline, commands
 
-from company import SECRETS, TENANT, TENANT_TOML, TRUNKLINE, environment
+from company import TENANT, TENANT_TOML, TRUNKLINE, environment
 from databases import fresh_database
 
 
@@ -28,6 +28,13 @@ def sandbox() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Commands]:
+    """What runs commands."""
+    with commands(tmp_path_factory.mktemp("printed")) as ready:
+        yield ready
+
+
+@pytest.fixture(scope="module")
 def shop(sandbox: str, postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
     """A data directory with one company, and the URL of its database."""
     folder = tmp_path_factory.mktemp("shop")
@@ -36,24 +43,13 @@ def shop(sandbox: str, postgres: str, tmp_path_factory: pytest.TempPathFactory) 
         yield folder, url
 
 
-@pytest.fixture(scope="session")
-def trunkline(shop: tuple[Path, str]) -> Trunkline:
+@pytest.fixture(scope="module")
+def trunkline(forks: Commands, shop: tuple[Path, str]) -> Trunkline:
     """Runs one command to its end; unless told otherwise, in the shop and on its database."""
     folder, database_url = shop
+    known = {"TRUNKLINE_DATA_DIR": str(folder), "DATABASE_URL": database_url}
 
     def run(*arguments: str, **variables: str) -> Ended:
-        known = {"TRUNKLINE_DATA_DIR": str(folder), "DATABASE_URL": database_url}
-        ended = subprocess.run(
-            (TRUNKLINE, *arguments),
-            capture_output=True,
-            text=True,
-            env=environment(**{**known, **variables}),
-            timeout=60,
-            check=False,
-        )
-        assert "Traceback" not in ended.stdout + ended.stderr
-        for secret in SECRETS.values():
-            assert secret not in ended.stdout + ended.stderr
-        return ended
+        return forks.run(*arguments, variables={**known, **variables})
 
     return run

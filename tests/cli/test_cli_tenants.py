@@ -1,14 +1,13 @@
 """`trunkline tenants`: companies set up, tried, paused and erased from the command line, and no secret repeated."""
 
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from cli_rig import Ended
+from cli_rig import Commands, Ended
 
-from company import SECRETS, TENANT, TENANT_TOML, TRUNKLINE, environment
+from company import SECRETS, TENANT, TENANT_TOML
 from databases import fresh_database
 from trunkline.mirror.catalog import RESOURCES
 
@@ -19,21 +18,14 @@ Run = Callable[..., Ended]
 
 
 @pytest.fixture
-def run(sandbox: str, postgres: str, tmp_path: Path) -> Iterator[Run]:
+def run(forks: Commands, postgres: str, tmp_path: Path) -> Iterator[Run]:
     """Runs one command in an empty installation of its own; `says` answers what it asks."""
-
-    def run(*arguments: str, says: str = "", **variables: str) -> Ended:
-        known = {"TRUNKLINE_DATA_DIR": str(tmp_path), "DATABASE_URL": url, **variables}
-        ended = subprocess.run(
-            (TRUNKLINE, *arguments),
-            input=says, capture_output=True, text=True, env=environment(**known), timeout=60, check=False,
-        )  # fmt: skip
-        assert "Traceback" not in ended.stderr
-        for secret in SECRETS.values():
-            assert secret not in ended.stdout + ended.stderr
-        return ended
-
     with fresh_database(postgres) as url:
+
+        def run(*arguments: str, says: str = "", **variables: str) -> Ended:
+            known = {"TRUNKLINE_DATA_DIR": str(tmp_path), "DATABASE_URL": url}
+            return forks.run(*arguments, says=says, variables={**known, **variables})
+
         yield run
 
 
