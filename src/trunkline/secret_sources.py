@@ -31,6 +31,12 @@ def read_secret(reference: str) -> str:
     return secret
 
 
+def as_sentence(problem: object) -> str:
+    """What went wrong, as this module says it within other sentences, as a sentence of its own."""
+    text = str(problem)
+    return f"{text[:1].upper()}{text[1:]}."
+
+
 def _place(kind: str, where: str) -> str:
     if kind == "env":
         return f"the environment variable {where}"

@@ -28,7 +28,7 @@ from pydantic_settings import (
 )
 
 from trunkline.domain.credentials import TypedCredentials, mistakes
-from trunkline.secret_sources import read_secret
+from trunkline.secret_sources import as_sentence, read_secret
 
 DEFAULT_PORT = 8040
 DEFAULT_DATA_DIR = Path(".trunkline")
@@ -204,4 +204,4 @@ def load(data_dir: Path | None = None) -> Settings:
 def _sentence(problem: Any) -> str:
     where = ".".join(str(part) for part in problem["loc"])
     message = str(problem["msg"]).removeprefix("Value error, ")
-    return f"Setting {where}: {message[:1].lower()}{message[1:]}." if where else f"{message[:1].upper()}{message[1:]}."
+    return f"Setting {where}: {message[:1].lower()}{message[1:]}." if where else as_sentence(message)

@@ -178,8 +178,9 @@ class Tracker:
                 call_id = found.pop()
             else:
                 call_id, are_stale = await self._merge(connection, found, owners, touched), True
-            first_owners |= {key: call_id for key in keys if key not in owners}
-            owners.update({key: call_id for key in keys if key not in owners})
+            fresh = {key: call_id for key in keys if key not in owners}
+            first_owners.update(fresh)
+            owners.update(fresh)
             new.append(rows.NewEvent(call_id, inbox_id, event))
             known.events.setdefault(call_id, {}).setdefault(event.event_id, event)
             touched.add(call_id)

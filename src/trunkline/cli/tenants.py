@@ -14,7 +14,7 @@ import msgspec
 from trunkline import logs
 from trunkline.cli.options import data_dir_option, read_settings
 from trunkline.resources import Refusal, opened, test_connection
-from trunkline.secret_sources import read_secret
+from trunkline.secret_sources import as_sentence, read_secret
 from trunkline.settings import Settings
 from trunkline.store.database import Database, DatabaseUnavailable
 from trunkline.tenants.form import Mistaken, TenantForm
@@ -97,8 +97,7 @@ def _secret(option: str, label: str, where: str | None) -> str | None:
     try:
         return read_secret(where)
     except ValueError as error:
-        sentence = str(error)
-        raise click.BadParameter(f"{sentence[:1].upper()}{sentence[1:]}.", param_hint=option) from None
+        raise click.BadParameter(as_sentence(error), param_hint=option) from None
 
 
 @tenants.command("list")

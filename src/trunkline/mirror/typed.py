@@ -62,12 +62,12 @@ class TypedLander:
         return Landed(stage(self._feed, self._tenant_id, rows, self._region), read.encode(), commonest(drift))
 
     def _rows(self, page: Sequence[msgspec.Raw]) -> list[Row | None]:
-        sent = b",".join(page)
+        sent = b"[" + b",".join(page) + b"]"
         if b"\\u001" in sent:
             sent = _IN_TEXT.sub(rb"\1", sent)
-            page = msgspec.json.decode(b"[" + sent + b"]", type=list[msgspec.Raw])
+            page = msgspec.json.decode(sent, type=list[msgspec.Raw])
         try:
-            return self._decode_all(b"[" + sent + b"]")
+            return self._decode_all(sent)
         except msgspec.DecodeError:
             return [self._row(raw) for raw in page]
 

@@ -7,6 +7,7 @@ import msgspec
 from pydantic import SecretStr, ValidationError
 
 from trunkline.domain.credentials import TypedCredentials, looks_secret, mistakes
+from trunkline.secret_sources import as_sentence
 from trunkline.settings import ServiceTitanSettings, TenantSettings
 from trunkline.tenants.tenant import Tenant
 
@@ -124,4 +125,4 @@ def _sentence(problem: object) -> tuple[str, str]:
     assert isinstance(problem, dict)  # noqa: S101 - pydantic's own form
     field = str(problem["loc"][-1] if problem["loc"] else "name")
     message = str(problem["msg"]).removeprefix("Value error, ")
-    return field, _WORDS.get(field, f"{message[:1].upper()}{message[1:]}.")
+    return field, _WORDS.get(field, as_sentence(message))

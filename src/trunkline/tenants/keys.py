@@ -9,7 +9,7 @@ import keyring
 import structlog
 from keyring.errors import KeyringError
 
-from trunkline.secret_sources import read_private
+from trunkline.secret_sources import as_sentence, read_private
 from trunkline.tenants.safe import Safe, new_key
 
 log = structlog.get_logger(__name__)
@@ -110,8 +110,7 @@ class KeyStore:
         except ValueError as error:
             if isinstance(error.__cause__, FileNotFoundError):
                 return ()
-            sentence = str(error)
-            raise KeyTrouble(f"{sentence[:1].upper()}{sentence[1:]}.") from None
+            raise KeyTrouble(as_sentence(error)) from None
 
 
 def _safe(keys: Sequence[str]) -> Safe:
