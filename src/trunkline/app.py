@@ -19,7 +19,7 @@ from litestar import Litestar
 from trunkline.calls.desk import CallDesk
 from trunkline.calls.feed import LiveFeed
 from trunkline.calls.identify import Identification
-from trunkline.calls.intake import Inbox
+from trunkline.calls.intake import Inbox, Refusals
 from trunkline.calls.sweeper import Sweeper
 from trunkline.calls.tracker import Tracker
 from trunkline.domain.logging_plan import plan
@@ -101,7 +101,8 @@ async def running(settings: Settings, postgres: EmbeddedPostgres | None = None) 
         background = Background()
         roster = Roster()
         registry = TenantRegistry(settings, database)
-        tenancy = Tenancy(settings, database, http, roster, registry=registry, background=background)
+        refusals = Refusals(database)
+        tenancy = Tenancy(settings, database, http, roster, registry=registry, background=background, refusals=refusals)
         tenancy.open(await registry.read())
 
         logbook = Logbook(
@@ -127,7 +128,7 @@ async def running(settings: Settings, postgres: EmbeddedPostgres | None = None) 
         if postgres is not None:
             background.keep("embedded PostgreSQL", partial(_keep_alive, postgres))
         sweeper = Sweeper(database, tracker, roster.accounts, roster.regions, logbook.start_soon)
-        background.keep("housekeeping", partial(_keep_house, sweeper, logbook))
+        background.keep("housekeeping", partial(_keep_house, sweeper, logbook, refusals))
         tenancy.start(desk, sweeper, numbers)
         background.keep("tenants", tenancy.run)
 
@@ -185,12 +186,13 @@ async def _keep_alive(postgres: EmbeddedPostgres) -> None:
             down = True
 
 
-async def _keep_house(sweeper: Sweeper, logbook: Logbook) -> None:
+async def _keep_house(sweeper: Sweeper, logbook: Logbook, refusals: Refusals) -> None:
     age_s = 0.0  # at the start all that is left over is some crash's; to take up a living process's work is harmless
     while True:
         with contextlib.suppress(DatabaseUnavailable):
             await sweeper.sweep(older_than_s=age_s)
             await logbook.adopt_orphans()
+            await refusals.write_down()
             age_s = HOUSEKEEPING_S
         await asyncio.sleep(HOUSEKEEPING_S)
 

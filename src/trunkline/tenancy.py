@@ -11,6 +11,7 @@ import structlog
 
 from trunkline.calls.account import Network, PhoneAccount
 from trunkline.calls.desk import CallDesk
+from trunkline.calls.intake import Refusals
 from trunkline.calls.sweeper import Sweeper
 from trunkline.domain import phone
 from trunkline.features import look_at_scopes
@@ -115,6 +116,7 @@ class Tenancy:
         *,
         registry: TenantRegistry,
         background: Background,
+        refusals: Refusals,
     ) -> None:
         self._settings = settings
         self._database = database
@@ -122,6 +124,7 @@ class Tenancy:
         self._roster = roster
         self._registry = registry
         self._background = background
+        self._refusals = refusals
         self._adapters: dict[str, Adapter] = {}
         self._desk: CallDesk | None = None
         self._sweeper: Sweeper | None = None
@@ -151,6 +154,7 @@ class Tenancy:
             self._start_work(tenant_id)
         for account in self._roster.accounts.values():
             self._start_account(account)
+        self._set_aside()
 
     async def run(self) -> None:
         """Follow the registry, until cancelled."""
@@ -273,11 +277,17 @@ class Tenancy:
             await self._background.drop(f"phone system {key[1]}")
             del present[key]
             self._roster.followed.discard(key[1])
-            self._roster.hooks.pop(key[1], None)
         for key in [key for key in wanted if key not in present]:
             present[key] = wanted[key]
             self._roster.followed.add(key[1])
             self._start_account(wanted[key])
+        self._set_aside()
+
+    def _set_aside(self) -> None:
+        """Whoever delivers for a company that is paused is asked to try again, not turned away."""
+        for name, one in self._adapters.items():
+            if isinstance(one, WebhookAdapter) and name not in self._roster.followed:
+                self._roster.hooks[name] = Hook(one, _nobody, _uncounted, "This company is paused; try again later.")
 
     def _start_account(self, account: PhoneAccount) -> None:
         desk, sweeper = self._desk, self._sweeper
@@ -288,7 +298,9 @@ class Tenancy:
             follow = partial(_follow, account, account.adapter, desk, sweeper)
             self._background.keep(f"phone system {account.name}", partial(alone, held, follow))
         if isinstance(account.adapter, WebhookAdapter):
-            self._roster.hooks[account.name] = Hook(account.adapter, partial(desk.receive, account, patient=False))
+            self._roster.hooks[account.name] = Hook(
+                account.adapter, partial(desk.receive, account, patient=False), partial(self._refusals.add, account)
+            )
 
 
 async def _watch_scopes(client: ServiceTitan, database: Database, pause_s: float) -> None:
@@ -308,6 +320,14 @@ async def _follow(account: PhoneAccount, stream: StreamAdapter, desk: CallDesk, 
             await desk.set_connection(account, link)
 
     await stream.run(partial(desk.receive, account), report)
+
+
+async def _nobody(_messages: object) -> None:
+    raise RuntimeError("nobody takes the messages of a company that is paused")
+
+
+def _uncounted() -> None:
+    """What is refused anyway is not counted."""
 
 
 async def alone(lock: AdvisoryLock, work: Work) -> None:

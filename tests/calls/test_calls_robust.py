@@ -24,7 +24,8 @@ from calls_kit import (
 from trunkline.calls import sweeper as sweeper_module
 from trunkline.calls.sweeper import Sweeper
 from trunkline.domain.call import CallState
-from trunkline.phone_systems.base import RawMessage, Refused
+from trunkline.phone_systems.base import RawMessage
+from trunkline.phone_systems.delivery import Delivery, Refused
 from trunkline.store.caller import NumberLookup
 from trunkline.store.database import Database, DatabaseUnavailable
 
@@ -164,4 +165,4 @@ def test_absurd_headers_are_refused_not_a_crash(given: dict[str, str]) -> None:
     now = datetime.now(UTC)
     headers = {"webhook-id": "d1", "webhook-timestamp": str(int(now.timestamp())), "webhook-signature": "v1,", **given}
     with pytest.raises(Refused):
-        ACCOUNT.adapter.verify(headers, b"{}", now=now)  # type: ignore[attr-defined]
+        ACCOUNT.adapter.verify(Delivery(b"{}", now, tuple(headers.items())))  # type: ignore[attr-defined]

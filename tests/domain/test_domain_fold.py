@@ -247,3 +247,60 @@ def test_a_call_survives_json() -> None:
 def test_no_events_are_no_call() -> None:
     with pytest.raises(ValueError, match="at least one event"):
         fold([])
+
+
+# Records of the whole call, from a phone system's history ---------------------------------------------------------
+
+
+def record(**more: object) -> CallEvent:
+    values: dict[str, object] = {"direction": Direction.INBOUND, "external_number": "4375550142", "total_s": 70.0}
+    return at(0, K.RECORD, **{"party": DANA, **values, **more})  # type: ignore[arg-type]
+
+
+def test_a_record_alone_tells_the_whole_call() -> None:
+    call = fold([record(ring_s=5.0, talk_s=65.0)])
+    assert (call.state, call.outcome, call.events) == (CallState.ENDED, Outcome.ANSWERED, 1)
+    assert (call.answered_by, call.wait_s, call.talk_s) == (DANA, 5.0, 65.0)
+    assert (call.external_number, call.started_at) == ("+14375550142", START)
+
+
+def test_a_record_without_a_wait_is_counted_back_from_its_end() -> None:
+    assert fold([record(talk_s=60.0)]).wait_s == 10.0
+
+
+@pytest.mark.parametrize(
+    ("reason", "outcome"),
+    [(EndReason.NO_ANSWER, Outcome.MISSED), (EndReason.CANCELLED, Outcome.MISSED), (EndReason.BUSY, Outcome.BUSY)],
+)
+def test_a_record_without_talk_is_of_a_call_that_nobody_answered(reason: EndReason, outcome: Outcome) -> None:
+    call = fold([record(party=None, reason=reason)])
+    assert (call.outcome, call.answered_by, call.wait_s) == (outcome, None, 70.0)
+
+
+def test_a_record_of_an_outbound_call_names_who_dialled() -> None:
+    call = fold([record(direction=Direction.OUTBOUND, ring_s=8.0, talk_s=62.0)])
+    assert (call.outcome, call.answered_by, call.talk_s) == (Outcome.ANSWERED, DANA, 62.0)
+
+
+def test_a_record_changes_nothing_of_a_call_that_was_heard() -> None:
+    heard, corrected = fold(DIRECT), fold([*DIRECT, record(talk_s=1.0, total_s=2.0)])
+    assert msgspec.structs.replace(corrected, events=heard.events) == heard
+
+
+def test_a_record_ends_a_call_whose_end_nobody_heard() -> None:
+    unheard = at(4000, K.ENDED, reason=EndReason.UNHEARD)
+    call = fold([*DIRECT[:3], unheard, record(ring_s=5.0, talk_s=60.0, total_s=65.0)])
+    assert (call.outcome, call.talk_s, call.ended_at) == (Outcome.ANSWERED, 60.0, START + timedelta(seconds=65))
+
+
+def test_what_was_recorded_said_and_written_down_is_kept() -> None:
+    call = fold(
+        [
+            *DIRECT,
+            at(70, K.VOICEMAIL, media_url="https://vendor.example/vm"),
+            at(71, K.RECORDING, media_url="https://vendor.example/rec"),
+            at(72, K.CONTENT, text="Jane asks for a plumber."),
+        ]
+    )
+    assert call.recordings == ("https://vendor.example/vm", "https://vendor.example/rec")
+    assert call.contents == ("Jane asks for a plumber.",)

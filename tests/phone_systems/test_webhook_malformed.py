@@ -14,7 +14,8 @@ from trunkline.calls.account import PhoneAccount
 from trunkline.calls.identify import Identification
 from trunkline.calls.intake import Inbox
 from trunkline.calls.tracker import Tracker
-from trunkline.phone_systems.base import RawMessage, Refused, Unreadable
+from trunkline.phone_systems.base import RawMessage, Unreadable
+from trunkline.phone_systems.delivery import Delivery, Refused
 from trunkline.phone_systems.registry import adapter
 from trunkline.phone_systems.webhook import WebhookAdapter, WebhookOptions
 from trunkline.store.database import Database
@@ -58,12 +59,12 @@ def event(**fields: Any) -> bytes:
 )
 def test_a_malformed_header_is_refused_and_no_mistake_of_ours(header: str, value: str) -> None:
     with pytest.raises(Refused):
-        webhook().verify({**signed(), header: value}, BODY, now=datetime.now(UTC))
+        webhook().verify(Delivery(BODY, datetime.now(UTC), tuple({**signed(), header: value}.items())))
 
 
 def test_a_body_that_is_no_text_is_refused_and_no_mistake_of_ours() -> None:
     with pytest.raises(Refused):
-        webhook().verify(signed(), b"\xff\xfe", now=datetime.now(UTC))
+        webhook().verify(Delivery(b"\xff\xfe", datetime.now(UTC), tuple(signed().items())))
 
 
 @pytest.mark.parametrize("secret", ["", "whsec_", "whsec_!!!!"])

@@ -54,6 +54,7 @@ _ROWS = {
         "'+14375550142', 'number', 0, 'spam', 'Dana', now(), 'local'"
     ),
     "calls.number_restores": "application_guid: gen_random_uuid()",
+    "calls.refusals": "account, day, refused: 'main', current_date, 1",
     "calls.connections": "account, state, since: 'main', 'connected', now()",
     "calls.inbox": "account, received_at, body: 'main', now(), 'not understood'",
 }  # fmt: skip

@@ -1,5 +1,6 @@
 """The settings pages: companies come, pause and go while the service runs, and no secret comes out."""
 
+import itertools
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -150,18 +151,28 @@ def test_nothing_of_a_paused_company_runs_until_it_is_resumed(
     tokens = backstage.servicetitan.sandbox.tokens_given
     assert tokens > 0
     assert send(company, f"{added}/pause", {}) == (303, added)
+    number = f"+1{backstage.people.jane.dialled}"
+    ring_until(company, OTHER_TENANT, "paused", number)  # the network goes on with the other company
+    assert "This company is paused." in until(lambda: company.get(f"/?tenant={TENANT}", **PAGE).text)
     held = "select count(*) from pg_locks where locktype = 'advisory' and granted"
     (paused,) = until(lambda: company.execute(held))
-    number = f"+1{backstage.people.jane.dialled}"
-    company.post(started("paused-1", number, did="+14375550199"))
-    until(lambda: call_of(company, OTHER_TENANT, "paused-1"))  # the network goes on with the other company
-    company.post(over("paused-1"))
-    assert "This company is paused." in until(lambda: company.get(f"/?tenant={TENANT}", **PAGE).text)
     assert send(company, f"{added}/resume", {}) == (303, added)
     until(lambda: company.execute(held)[0] > paused)  # its data are copied again
-    company.post(started("resumed-1", number, did="+14375550199"))
-    until(lambda: call_of(company, TENANT, "resumed-1"))
-    company.post(over("resumed-1"))
+    ring_until(company, TENANT, "resumed", number)
+
+
+def ring_until(office: Office, tenant: int, name: str, number: str) -> None:
+    """A change of who is served takes a moment: call until the calls are this company's."""
+    keys = (f"{name}-{place}" for place in itertools.count(1))
+
+    def rings() -> bool:
+        key = next(keys)
+        office.post(started(key, number, did="+14375550199"))
+        theirs = until(lambda: [one for one in (TENANT, OTHER_TENANT) if call_of(office, one, key)])
+        office.post(over(key))
+        return theirs == [tenant]
+
+    until(rings)
 
 
 def call_of(office: Office, tenant: int, key: str) -> dict[str, Any] | None:

@@ -1,12 +1,14 @@
 """The inbox: what a phone system said is committed before anyone acknowledges or understands it."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
 
 import structlog
 
-from trunkline.calls.account import PhoneAccount
+from trunkline.calls.account import Account, PhoneAccount
 from trunkline.faultpoints import fault_point
 from trunkline.phone_systems.base import RawMessage
 from trunkline.store import inbox as rows
@@ -23,6 +25,11 @@ class StoredMessage:
 
     id: int
     message: RawMessage
+
+
+def _stored(message: RawMessage) -> tuple[str | None, datetime, bytes, str]:
+    """A message as the inbox stores it."""
+    return message.delivery_id, message.received_at, message.body, message.kind
 
 
 @dataclass
@@ -87,7 +94,7 @@ class Inbox:
 
     async def _commit(self, batch: Sequence[_Waiting]) -> None:
         flat = [
-            (waiting.account.tenant_id, waiting.account.name, message.delivery_id, message.received_at, message.body)
+            (waiting.account.tenant_id, waiting.account.name, *_stored(message))
             for waiting in batch
             for message in waiting.messages
         ]
@@ -104,3 +111,34 @@ class Inbox:
         if sentence != self.trouble:
             log.warning("inbox in trouble", detail=sentence) if sentence else log.info("inbox is back")
             self.trouble = sentence
+
+
+class Refusals:
+    """Counts what was refused in memory, so that a flood of forgeries costs no database; written down now and then."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._counted: Counter[tuple[int, str, date]] = Counter()
+
+    def add(self, account: Account) -> None:
+        """One more delivery was not from this phone system."""
+        key = (account.tenant_id, account.name, datetime.now(UTC).date())
+        if key not in self._counted:
+            log.warning("a delivery was refused; others are counted", account=account.name)
+        self._counted[key] += 1
+
+    async def write_down(self) -> None:
+        """Add what was counted to the database.
+
+        Raises:
+            DatabaseUnavailable: it is kept for the next time.
+        """
+        counted, self._counted = self._counted, Counter()
+        if not counted:
+            return
+        try:
+            async with self._database.connection() as connection:
+                await rows.add_refusals(connection, [(*key, count) for key, count in counted.items()])
+        except DatabaseUnavailable:
+            self._counted += counted
+            raise

@@ -54,7 +54,7 @@ class Sweeper:
                 left = await inbox_rows.unprocessed(connection, self._accounts, older_than_s=older_than_s, limit=BATCH)
             by_account: dict[tuple[int, str], list[StoredMessage]] = {}
             for row in left:
-                message = StoredMessage(row.id, RawMessage(row.body, row.received_at))
+                message = StoredMessage(row.id, RawMessage(row.body, row.received_at, kind=row.kind))
                 by_account.setdefault((row.tenant_id, row.account), []).append(message)
             for key, messages in by_account.items():
                 await self._tracker.take(self._accounts[key], messages)

@@ -56,7 +56,7 @@ class Call(msgspec.Struct, frozen=True, omit_defaults=True):
     `call_key` is the oldest of its keys, `aliases` the others, sorted. `external_number` is E.164 where it could be
     read as a number, `None` where it was withheld. Times are UTC, from the phone system's clock; durations are
     seconds. `wait_s` runs from the start to the first human answer (or the end), `talk_s` from first answer to end;
-    one that would run to an end which nobody heard is `None`.
+    one that would run to an end which nobody heard is `None`. `contents` are transcripts and summaries.
     """
 
     system: str
@@ -81,4 +81,5 @@ class Call(msgspec.Struct, frozen=True, omit_defaults=True):
     talk_s: float | None = None
     recordings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    contents: tuple[str, ...] = ()
     events: int = 0

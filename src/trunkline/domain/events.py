@@ -28,7 +28,7 @@ class EventKind(StrEnum):
     RECORDING = "recording"
     CONTENT = "content"  # transcript or summary
     ANNOTATED = "annotated"  # note, tag or disposition set on the phone system's side
-    RECORD = "record"  # the complete record from history; corrects what came before
+    RECORD = "record"  # the complete record from history: tells what nobody heard
     UNKNOWN = "unknown"
 
 
@@ -82,7 +82,9 @@ class CallEvent(msgspec.Struct, frozen=True, omit_defaults=True):
     system). `aliases` are further call keys known to mean the same call. `occurred_at` is the phone system's clock
     in UTC, or the time of receipt where it gives none. `sequence` orders events of one source with equal times.
     `external_number` is as sent; the fold normalises nothing, so `number` rules live in one place
-    (:mod:`trunkline.domain.phone`). Seconds are given only where the phone system states them.
+    (:mod:`trunkline.domain.phone`). Seconds are given only where the phone system states them. A `RECORD`
+    occurs when its call began; its `party` is who answered or dialled, `ring_s` the wait for an answer, `talk_s` the
+    talk (none: nobody answered), `total_s` start to end.
     """
 
     system: str

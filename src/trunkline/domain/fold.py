@@ -7,13 +7,14 @@ keys were only later found to mean one call. The rules come from what phone syst
   outside party;
 - phones of a group that stopped ringing because another answered are not missed calls;
 - direction is where the outside party is; number and DID are right in the first event that names them;
+- a record from the phone system's history tells what nobody heard, and leaves alone what was heard;
 - a call is over when an event says so, or when every leg it ever had has left; one whose end nobody heard is over too,
   but how it went and how long people talked is then not made up.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -24,6 +25,7 @@ from trunkline.domain.events import CallEvent, Direction, EndReason, EventKind, 
 # At one and the same instant a leg must begin before it can end.
 _ORDER = {kind: place for place, kind in enumerate(EventKind)}
 _LEG_OPENS = {EventKind.STARTED, EventKind.ROUTED, EventKind.RINGING, EventKind.ANSWERED}
+_HEARD_LATER = {EventKind.RECORDING, EventKind.VOICEMAIL}
 _PLATFORM = {PartyKind.QUEUE, PartyKind.MENU, PartyKind.VOICEMAIL}
 _OUTCOME_OF = {EndReason.BUSY: Outcome.BUSY, EndReason.REJECTED: Outcome.REJECTED, EndReason.FAILED: Outcome.FAILED}
 _OUTCOME_OF_NOBODY_RANG = {**_OUTCOME_OF, EndReason.UNKNOWN: Outcome.UNKNOWN}
@@ -46,9 +48,11 @@ def fold(events: Iterable[CallEvent], *, region: str = "US") -> Call:
     ordered = _in_order(events)
     if not ordered:
         raise ValueError("A call needs at least one event.")
+    told = len(ordered)
     legs = _Legs()
     for event in ordered:
         legs.take(event)
+    ordered = _with_records(ordered, legs)
     direction = _direction(ordered)
     ended_at, is_heard = _end(ordered, legs)
     live = [event for event in ordered if ended_at is None or event.occurred_at <= ended_at]
@@ -81,9 +85,10 @@ def fold(events: Iterable[CallEvent], *, region: str = "US") -> Call:
         transfers=_transfers(ordered),
         wait_s=_seconds(started_at, answered_at or (ended_at if is_heard else None)),
         talk_s=_seconds(answered_at, ended_at) if is_heard else None,
-        recordings=tuple(dict.fromkeys(e.media_url for e in ordered if e.kind is EventKind.RECORDING and e.media_url)),
+        recordings=tuple(dict.fromkeys(e.media_url for e in ordered if e.kind in _HEARD_LATER and e.media_url)),
         notes=tuple(dict.fromkeys(e.text for e in ordered if e.kind is EventKind.ANNOTATED and e.text)),
-        events=len(ordered),
+        contents=tuple(dict.fromkeys(e.text for e in ordered if e.kind is EventKind.CONTENT and e.text)),
+        events=told,
     )
 
 
@@ -96,6 +101,48 @@ def _in_order(events: Iterable[CallEvent]) -> list[CallEvent]:
         )
         unique.setdefault(identity, event)
     return list(unique.values())
+
+
+def _with_records(ordered: list[CallEvent], legs: "_Legs") -> list[CallEvent]:
+    """What records of the whole call say, as the events that nobody heard.
+
+    A record begins with the call, lasts `total_s` - or waits `ring_s` and talks `talk_s` - and names who answered.
+    """
+    records = [event for event in ordered if event.kind is EventKind.RECORD]
+    if not records:
+        return ordered
+    direction = _direction(ordered)
+    told = list(ordered)
+    if not any(_is_answer(event, direction) for event in ordered):
+        told += [answer for record in records for answer in _answer_of(record, direction)]
+    ended_at, is_heard = _end(ordered, legs)
+    if ended_at is None or not is_heard:
+        last = max(records, key=_end_of)
+        told.append(_derived(last, EventKind.ENDED, _end_of(last)))
+    return sorted(told, key=_place)
+
+
+def _end_of(record: CallEvent) -> datetime:
+    total_s = record.total_s if record.total_s is not None else (record.ring_s or 0.0) + (record.talk_s or 0.0)
+    return record.occurred_at + timedelta(seconds=max(0.0, total_s))
+
+
+def _answer_of(record: CallEvent, direction: Direction | None) -> list[CallEvent]:
+    if not record.talk_s or record.talk_s < 0:
+        return []
+    waited = timedelta(seconds=record.ring_s) if record.ring_s is not None else None
+    at = record.occurred_at + waited if waited is not None else _end_of(record) - timedelta(seconds=record.talk_s)
+    answer = _derived(record, EventKind.ANSWERED, max(at, record.occurred_at))
+    if direction is not Direction.OUTBOUND:
+        return [answer]
+    # On an outbound call the record's party is the agent who dialled; the outside picked up.
+    return [msgspec.structs.replace(answer, party=Party(PartyKind.EXTERNAL))]
+
+
+def _derived(record: CallEvent, kind: EventKind, at: datetime) -> CallEvent:
+    return msgspec.structs.replace(
+        record, kind=kind, occurred_at=at, event_id=f"{record.event_id}#{kind}", leg_key=None
+    )
 
 
 def _place(event: CallEvent) -> tuple[datetime, int, int, str, str, str, bytes]:

@@ -11,11 +11,10 @@ import msgspec
 from standardwebhooks.webhooks import EmptyWebhookSecretError, Webhook, WebhookVerificationError
 
 from trunkline.domain.events import CallEvent, Direction, EndReason, EventKind, Party, PartyKind
-from trunkline.phone_systems.base import Capability, Parsed, RawMessage, Refused, Unreadable
+from trunkline.phone_systems.base import Capability, Parsed, RawMessage, Unreadable
+from trunkline.phone_systems.delivery import Answer, Delivery, Refused
 from trunkline.phone_systems.options import read_options
 
-LARGEST_BODY = 1024 * 1024
-TOLERANCE_S = 300
 LONGEST_ID = 255  # longer ones would not fit an index
 _HEADERS = ("webhook-id", "webhook-timestamp", "webhook-signature")
 
@@ -66,6 +65,7 @@ class WebhookAdapter:
 
     system: ClassVar[str] = "webhook"
     capabilities: ClassVar[Capability] = Capability.WEBHOOK
+    acknowledgement: ClassVar[Answer] = Answer(202)
 
     def __init__(self, account: str, options: WebhookOptions) -> None:
         self.account = account
@@ -85,28 +85,19 @@ class WebhookAdapter:
         """
         return cls(account, read_options(WebhookOptions, account, options))
 
-    def verify(self, headers: Mapping[str, str], body: bytes, *, now: datetime) -> RawMessage:
-        """Prove who sent `body`; nothing of it is parsed before.
+    def verify(self, delivery: Delivery) -> RawMessage:
+        """Prove who sent `delivery`; nothing of its body is parsed before.
 
         Raises:
-            Refused: it is too large, too old, not signed, or signed with another secret.
+            Refused: it is too old, not signed, or signed with another secret.
         """
-        if len(body) > LARGEST_BODY:
-            raise Refused("The body is larger than 1 MiB.", status=413)
-        if missing := [name for name in _HEADERS if not headers.get(name)]:
-            raise Refused(f"The header {missing[0]} is missing.")
-        if len(headers["webhook-id"]) > LONGEST_ID:
+        given = {name: delivery.header(name) for name in _HEADERS}
+        if len(given["webhook-id"]) > LONGEST_ID:
             raise Refused(f"The header webhook-id is longer than {LONGEST_ID} characters.", status=400)
-        stamp = headers["webhook-timestamp"]
-        if (
-            not (stamp.isascii() and stamp.isdigit() and len(stamp) < 20)
-            or abs(now.timestamp() - int(stamp)) > TOLERANCE_S
-        ):
-            raise Refused("The timestamp is more than five minutes from our clock.")
-        given = {name: headers[name] for name in _HEADERS}
-        if not any(_holds(verifier, body, given) for verifier in self._verifiers):
+        delivery.check_age(given["webhook-timestamp"])
+        if not any(_holds(verifier, delivery.body, given) for verifier in self._verifiers):
             raise Refused("The signature does not match any secret of this account.")
-        return RawMessage(body, now, delivery_id=headers["webhook-id"])
+        return RawMessage(delivery.body, delivery.received_at, delivery_id=given["webhook-id"])
 
     def parse(self, message: RawMessage) -> list[Parsed]:
         """The events in one delivery.

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 
 import msgspec
 from psycopg import AsyncConnection
@@ -16,20 +16,21 @@ class InboxRow(msgspec.Struct, frozen=True):
     account: str
     received_at: datetime
     body: bytes
+    kind: str
 
 
 async def append(
-    connection: AsyncConnection, rows: Sequence[tuple[int, str, str | None, datetime, bytes]]
+    connection: AsyncConnection, rows: Sequence[tuple[int, str, str | None, datetime, bytes, str]]
 ) -> list[int | None]:
-    """Store (tenant, account, delivery id, received at, body) rows; returns their ids, `None` for a replay.
+    """Store (tenant, account, delivery id, received at, body, kind) rows; returns their ids, `None` for a replay.
 
     One statement, so that it is its own transaction, and all of it one round trip.
     """
     cursor = await connection.execute(
-        "insert into calls.inbox (tenant_id, account, delivery_id, received_at, body)"
-        " select tenant_id, account, delivery_id, received_at, body"
-        " from unnest(%s::bigint[], %s::text[], %s::text[], %s::timestamptz[], %b::bytea[])"
-        " with ordinality told (tenant_id, account, delivery_id, received_at, body, place) order by place"
+        "insert into calls.inbox (tenant_id, account, delivery_id, received_at, body, kind)"
+        " select tenant_id, account, delivery_id, received_at, body, kind"
+        " from unnest(%s::bigint[], %s::text[], %s::text[], %s::timestamptz[], %b::bytea[], %s::text[])"
+        " with ordinality told (tenant_id, account, delivery_id, received_at, body, kind, place) order by place"
         " on conflict (tenant_id, account, delivery_id) where delivery_id is not null do nothing"
         " returning id, tenant_id, account, delivery_id",
         [list(column) for column in zip(*rows, strict=True)],
@@ -47,7 +48,7 @@ async def unprocessed(
     """What a crash left behind of these (tenant, account), oldest first."""
     tenants, names = zip(*accounts, strict=True) if (accounts := list(accounts)) else ((), ())
     cursor = await connection.execute(
-        "select id, tenant_id, account, received_at, body from calls.inbox where processed_at is null"
+        "select id, tenant_id, account, received_at, body, kind from calls.inbox where processed_at is null"
         " and (tenant_id, account) in (select * from unnest(%s::bigint[], %s::text[]))"
         " and received_at < clock_timestamp() - make_interval(secs => %s) order by id limit %s",
         (list(tenants), list(names), older_than_s, limit),
@@ -66,4 +67,14 @@ async def mark_unreadable(connection: AsyncConnection, row_id: int, sentence: st
     """Keep why a message could not be understood."""
     await connection.execute(
         "update calls.inbox set processed_at = clock_timestamp(), error = %s where id = %s", (sentence, row_id)
+    )
+
+
+async def add_refusals(connection: AsyncConnection, counted: Sequence[tuple[int, str, date, int]]) -> None:
+    """Add to what was refused of these (tenant, account, UTC day, how many)."""
+    await connection.execute(
+        "insert into calls.refusals (tenant_id, account, day, refused)"
+        " select * from unnest(%s::bigint[], %s::text[], %s::date[], %s::bigint[])"
+        " on conflict (tenant_id, account, day) do update set refused = refusals.refused + excluded.refused",
+        [list(column) for column in zip(*counted, strict=True)],
     )

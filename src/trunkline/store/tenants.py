@@ -116,6 +116,7 @@ _ERASED = {
             "mirror.business_units", "mirror.job_types", "mirror.tag_types", "mirror.campaigns", "mirror.calls",
             "mirror.rows", "mirror.reading", "mirror.drift", "mirror.feeds", "ops.request_places", "ops.request_queue",
             "ops.granted_scopes", "calls.number_decisions", "calls.number_restores",
+            "calls.refusals",
         ),
         _OF_TENANT,
     ),

@@ -1,7 +1,6 @@
 """The same facts without a browser: JSON, described by OpenAPI."""
 
 from collections import Counter
-from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -142,9 +141,3 @@ class Api(Controller):
     async def ping(self) -> Pong:
         """Answers without asking anything else: for monitors, and as the yardstick of benches."""
         return Pong()
-
-
-class Received(msgspec.Struct, frozen=True):
-    """The delivery is on disk; `received_at` is UTC."""
-
-    received_at: datetime

@@ -139,7 +139,12 @@ Scopes = Callable[[int], Awaitable[tuple[ScopeReport, GrantedScopes | None]]]
 
 @dataclass(frozen=True)
 class Hook:
-    """A phone system that calls us, and what takes its verified messages: durable once `receive` returns."""
+    """A phone system that calls us, and what takes its verified messages: durable once `receive` returns.
+
+    `refused` counts what was not from it. `standstill` is one sentence while nothing can be taken.
+    """
 
     adapter: WebhookAdapter
     receive: Callable[[Sequence[RawMessage]], Awaitable[object]]
+    refused: Callable[[], None]
+    standstill: str | None = None
