@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from trunkline.calls.reading import calls_of
 from trunkline.domain.call import Call, CallState, Outcome
 from trunkline.domain.events import CallEvent, LiveCalls
-from trunkline.domain.fold import fold, keys_of
 from trunkline.phone_systems.asterisk.connection import challenge_key
 from trunkline.phone_systems.asterisk.wire import Splitter, read_frame
 from trunkline.phone_systems.base import LinkState, Parsed, RawMessage
@@ -48,16 +48,8 @@ class Follower:
         return [item for message in self.messages for item in self.adapter.parse(message)]
 
     def calls(self) -> list[Call]:
-        """Events joined by their keys, as the tracker joins them."""
-        groups: list[tuple[set[str], list[CallEvent]]] = []
-        for event in (item for item in self.parsed() if isinstance(item, CallEvent)):
-            keys, members = set(keys_of(event)), [event]
-            for group in [group for group in groups if group[0] & keys]:
-                groups.remove(group)
-                keys |= group[0]
-                members = group[1] + members
-            groups.append((keys, members))
-        return [fold(members) for _, members in groups]
+        """What the tracker would make of it all."""
+        return calls_of(self.parsed())
 
 
 @asynccontextmanager

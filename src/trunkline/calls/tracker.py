@@ -13,6 +13,7 @@ from psycopg import AsyncConnection
 from trunkline.calls.account import Account, Network, PhoneAccount
 from trunkline.calls.identify import Identification
 from trunkline.calls.intake import StoredMessage
+from trunkline.calls.reading import understand
 from trunkline.domain import phone
 from trunkline.domain.call import Call, CallState
 from trunkline.domain.caller import CallerCard
@@ -20,7 +21,7 @@ from trunkline.domain.events import CallEvent, Direction, EndReason, EventKind, 
 from trunkline.domain.fold import fold, keys_of
 from trunkline.domain.network import owner, shared_card
 from trunkline.faultpoints import fault_point
-from trunkline.phone_systems.base import Parsed, Unreadable
+from trunkline.phone_systems.base import Parsed
 from trunkline.store import calls as rows
 from trunkline.store import inbox as inbox_rows
 from trunkline.store.database import Database, DatabaseUnavailable
@@ -67,7 +68,7 @@ class Tracker:
             await self._on_ended(tenant_id, call_id)
 
     async def _commit(self, account: PhoneAccount, messages: Sequence[StoredMessage]) -> list[Ended]:
-        parsed = [(stored.id, *_parse(account, stored)) for stored in messages]
+        parsed = [(stored.id, *understand(account.adapter, stored.id, stored.message)) for stored in messages]
         events = [(row_id, event) for row_id, found, _ in parsed for event in found]
         # What is lost with a crash of the server is still in the inbox, and unprocessed there.
         async with self._database.pipelined_transaction(durable=False) as connection:
@@ -288,24 +289,3 @@ def _unheard(call_id: int, call: Call, at: datetime) -> CallEvent:
         event_id=f"gone:{call_id}",
         reason=EndReason.UNHEARD,
     )
-
-
-def _parse(account: PhoneAccount, stored: StoredMessage) -> tuple[list[Parsed], str | None]:
-    """The events of one message, or one sentence about why there are none. One bad message never stops the next."""
-    try:
-        parsed = account.adapter.parse(stored.message)
-    except Unreadable as error:
-        log.warning("a message could not be understood", account=account.name, inbox_id=stored.id, reason=str(error))
-        return [], str(error)
-    except Exception:
-        log.exception("an adapter failed on a message", account=account.name, inbox_id=stored.id)
-        return [], "The adapter failed on this message; please report it with the message."
-    return [_with_id(item, f"{stored.id}.{place}") for place, item in enumerate(parsed)], None
-
-
-def _with_id(item: Parsed, event_id: str) -> Parsed:
-    """Phone systems' own ids need be unique within a call only, and must not be taken for those given here."""
-    if not isinstance(item, CallEvent):
-        return item
-    own = f"{item.call_key}/{item.event_id}" if item.event_id else event_id
-    return msgspec.structs.replace(item, event_id=own)

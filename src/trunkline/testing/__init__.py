@@ -1,0 +1,1 @@
+"""For those who write adapters: the contract that every adapter keeps, as a pytest plug-in."""
