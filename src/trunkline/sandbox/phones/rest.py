@@ -18,6 +18,8 @@ async def served(app: Any) -> AsyncIterator[str]:
         server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", timeout_graceful_shutdown=1))
         task = asyncio.create_task(server.serve(sockets=[listener]))
         while not server.started:
+            if task.done():
+                await task
             await asyncio.sleep(0.01)
         try:
             yield f"http://127.0.0.1:{port}"
