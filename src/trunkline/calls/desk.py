@@ -75,6 +75,11 @@ class CallDesk:
             else:
                 return
 
+    async def understood(self, account: str) -> None:
+        """Wait until everything received of this phone system so far is understood."""
+        if account in self._queues:
+            await self._queues[account].join()
+
     async def drain(self) -> None:
         """Wait until everything received is understood."""
         await asyncio.gather(*(queue.join() for queue in self._queues.values()))

@@ -69,7 +69,7 @@ class Tracker:
 
     async def _commit(self, account: PhoneAccount, messages: Sequence[StoredMessage]) -> list[Ended]:
         parsed = [(stored.id, *understand(account.adapter, stored.id, stored.message)) for stored in messages]
-        events = [(row_id, event) for row_id, found, _ in parsed for event in found]
+        events = [(row_id, event) for row_id, found, _ in parsed for event in found if not account.learn]
         # What is lost with a crash of the server is still in the inbox, and unprocessed there.
         async with self._database.pipelined_transaction(durable=False) as connection:
             ended = await self._apply(connection, account, events) if events else []
