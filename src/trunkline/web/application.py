@@ -89,7 +89,7 @@ def create_web(
         before_send=[add_security_headers],
         exception_handlers=HANDLERS,
         template_config=TemplateConfig(instance=engine(templates)),
-        compression_config=CompressionConfig(backend="gzip", exclude=["/stream", "/api/"]),
+        compression_config=CompressionConfig(backend="gzip", exclude=["/stream", "/api/", "/hooks/"]),
         openapi_config=OpenAPIConfig(
             title="Trunkline", version=__version__, path="/api", render_plugins=[JsonRenderPlugin(path="/openapi.json")]
         ),
