@@ -20,6 +20,7 @@ from trunkline.calls.desk import CallDesk
 from trunkline.calls.feed import LiveFeed
 from trunkline.calls.identify import Identification
 from trunkline.calls.intake import Inbox, Refusals
+from trunkline.calls.joiner import Joiner
 from trunkline.calls.sweeper import Sweeper
 from trunkline.calls.tracker import Tracker
 from trunkline.domain.logging_plan import plan
@@ -112,8 +113,10 @@ async def running(settings: Settings, postgres: EmbeddedPostgres | None = None) 
             settle_s=settings.settle_s,
         )
         identification = Identification(database, roster.timezones)
-        tracker = Tracker(database, identification, logbook.start_soon)
-        desk = CallDesk(database, Inbox(database), tracker, identification)
+        in_front = {one.account: one.in_front_of for one in settings.phone_systems if one.in_front_of}
+        tracker = Tracker(database, identification, logbook.start_soon, in_front)
+        joiner = Joiner(database, tracker, roster.accounts, in_front)
+        desk = CallDesk(database, Inbox(database), tracker, identification, joiner)
         sweeper = Sweeper(database, tracker, roster.accounts, roster.regions, logbook.start_soon)
         following = Following(
             settings, database, http, roster, background, desk=desk, sweeper=sweeper, refusals=refusals

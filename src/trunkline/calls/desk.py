@@ -9,6 +9,7 @@ from trunkline.calls.account import PhoneAccount
 from trunkline.calls.feed import to_view
 from trunkline.calls.identify import Identification
 from trunkline.calls.intake import Inbox, StoredMessage
+from trunkline.calls.joiner import Joiner
 from trunkline.calls.tracker import Tracker
 from trunkline.calls.views import CallDetail, CallView, ConnectionView, EventView, NetworkCard, WriteView
 from trunkline.domain import phone
@@ -30,8 +31,16 @@ RETRY_S = 0.5
 class CallDesk:
     """The facade of the room. Messages of one account are understood in order, by a worker of their own."""
 
-    def __init__(self, database: Database, inbox: Inbox, tracker: Tracker, identification: Identification) -> None:
+    def __init__(
+        self,
+        database: Database,
+        inbox: Inbox,
+        tracker: Tracker,
+        identification: Identification,
+        joiner: Joiner | None = None,
+    ) -> None:
         self._database = database
+        self._joiner = joiner
         self._inbox = inbox
         self._tracker = tracker
         self._identification = identification
@@ -66,6 +75,8 @@ class CallDesk:
         while True:
             try:
                 await self._tracker.take(account, batch)
+                if self._joiner is not None:
+                    await self._joiner.look(account)
             except DatabaseUnavailable:
                 await asyncio.sleep(RETRY_S)
             except Exception:

@@ -102,6 +102,7 @@ _ERASED = {
     "ops.tenants": _OF_TENANT,
     "logbook.intents": _OF_CALLS,
     "logbook.entries": _OF_CALLS,
+    "calls.joins": "older in (select id from erased_calls) or younger in (select id from erased_calls)",
     "calls.told": """tenant_id = %(id)s or exists (select from calls.keys k join erased_calls c on c.id = k.call_id
         where (k.tenant_id, k.account, k.key) = (erased.tenant_id, erased.account, erased.key))""",
     "calls.keys": """call_id in (select id from erased_calls)

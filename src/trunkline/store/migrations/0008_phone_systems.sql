@@ -62,3 +62,16 @@ create table calls.alarms (
     ended_at timestamptz
 );
 create unique index on calls.alarms (tenant_id, account, kind) where ended_at is null;
+
+-- Looking through what one phone system said, the newest first, and through what of it was not understood.
+create index on calls.inbox (tenant_id, account, id);
+create index on calls.inbox (tenant_id, account, id) where error is not null;
+
+-- Calls of phone systems that stand one in front of the other, found to be one; parted where a person said so.
+create table calls.joins (
+    older bigint not null references calls.calls (id),
+    younger bigint not null references calls.calls (id),
+    joined_at timestamptz not null,
+    parted_at timestamptz,
+    primary key (older, younger)
+);
