@@ -19,8 +19,10 @@ from litestar import Litestar
 from trunkline.calls.desk import CallDesk
 from trunkline.calls.feed import LiveFeed
 from trunkline.calls.identify import Identification
+from trunkline.calls.inspector import Inspector
 from trunkline.calls.intake import Inbox, Refusals
 from trunkline.calls.joiner import Joiner
+from trunkline.calls.lines import PhoneLines
 from trunkline.calls.sweeper import Sweeper
 from trunkline.calls.tracker import Tracker
 from trunkline.domain.logging_plan import plan
@@ -41,7 +43,7 @@ from trunkline.tenancy import Tenancy
 from trunkline.tenants.registry import TenantRegistry
 from trunkline.web.application import create_web
 from trunkline.web.guard import TokenNeeded, require_token_unless_loopback
-from trunkline.web.ports import SettingsDesk
+from trunkline.web.ports import PhoneDesk, SettingsDesk
 
 log = structlog.get_logger(__name__)
 
@@ -116,6 +118,7 @@ async def running(settings: Settings, postgres: EmbeddedPostgres | None = None) 
         in_front = {one.account: one.in_front_of for one in settings.phone_systems if one.in_front_of}
         tracker = Tracker(database, identification, logbook.start_soon, in_front)
         joiner = Joiner(database, tracker, roster.accounts, in_front)
+        inspector = Inspector(database, tracker, roster.accounts)
         desk = CallDesk(database, Inbox(database), tracker, identification, joiner)
         sweeper = Sweeper(database, tracker, roster.accounts, roster.regions, logbook.start_soon)
         following = Following(
@@ -152,6 +155,7 @@ async def running(settings: Settings, postgres: EmbeddedPostgres | None = None) 
             health=partial(health, database, round_s=settings.mirror_interval_s),
             hooks=roster.hooks,
             settings_desk=SettingsDesk(registry, partial(test_connection, database=database, http=http)),
+            phones=PhoneDesk(inspector, joiner, PhoneLines(database, inspector, http), roster.asking),
             access_token=token,
             allowed_hosts=settings.allowed_hosts,
         )

@@ -14,14 +14,21 @@ from trunkline.calls.sweeper import Sweeper
 from trunkline.calls.upkeep import Quiet, Upkeep
 from trunkline.domain import phone
 from trunkline.domain.hours import BusinessHours
-from trunkline.phone_systems.base import Adapter, HistoryAdapter, LinkState, StreamAdapter, WebhookAdapter
+from trunkline.phone_systems.base import (
+    Adapter,
+    CallerIdAdapter,
+    HistoryAdapter,
+    LinkState,
+    StreamAdapter,
+    WebhookAdapter,
+)
 from trunkline.phone_systems.registry import adapter
 from trunkline.resources import Refusal
 from trunkline.roster import Background, Roster, alone
 from trunkline.settings import NetworkSettings, PhoneSystemSettings, Settings
 from trunkline.store.database import Database, DatabaseUnavailable
 from trunkline.store.locks import AdvisoryLock
-from trunkline.web.ports import Hook
+from trunkline.web.ports import Asking, Hook
 
 NETWORKS_TENANT = 0  # under which a network's phone systems stand in the inbox
 
@@ -115,6 +122,7 @@ class Following:
             await self._background.drop(f"phone system {key[1]}", f"upkeep {key[1]}")
             del present[key]
             self._roster.followed.discard(key[1])
+            self._roster.asking.pop(key[1], None)
         for key in [key for key in wanted if key not in present]:
             present[key] = wanted[key]
             self._roster.followed.add(key[1])
@@ -137,6 +145,16 @@ class Following:
         if isinstance(account.adapter, WebhookAdapter):
             self._roster.hooks[account.name] = Hook(
                 account.adapter, partial(desk.receive, account, patient=False), partial(self._refusals.add, account)
+            )
+        if isinstance(account.adapter, CallerIdAdapter):
+            first = self._roster.infos[account.tenant_ids[0]]
+            self._roster.asking[account.name] = Asking(
+                account.adapter,
+                account.network.tenants if account.network else {first.tenant_id: first.name},
+                account.region,
+                first.links_base,
+                partial(desk.receive, account, patient=False),
+                partial(self._refusals.add, account),
             )
         held = AdvisoryLock(self._database.url, f"upkeep {account.tenant_id} {account.name}")
         self._background.keep(f"upkeep {account.name}", partial(alone, held, upkeep.run))

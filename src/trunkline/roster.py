@@ -14,7 +14,7 @@ from trunkline.servicetitan.client import ServiceTitan
 from trunkline.store.database import DatabaseUnavailable
 from trunkline.store.locks import AdvisoryLock, LockLost
 from trunkline.tenants.tenant import Tenant
-from trunkline.web.ports import Hook, NetworkInfo, TenantInfo
+from trunkline.web.ports import Asking, Hook, NetworkInfo, TenantInfo
 
 log = structlog.get_logger(__name__)
 
@@ -75,6 +75,7 @@ class Roster:
     accounts: dict[tuple[int, str], PhoneAccount] = field(default_factory=dict)
     followed: set[str] = field(default_factory=set)
     hooks: dict[str, Hook] = field(default_factory=dict)
+    asking: dict[str, Asking] = field(default_factory=dict)
 
     def notes(self, tenant_id: int) -> Notes:
         """Where the logbook writes for a tenant."""

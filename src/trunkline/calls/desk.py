@@ -18,7 +18,7 @@ from trunkline.domain.events import CallEvent, EventKind
 from trunkline.domain.network import owner, shared_card
 from trunkline.phone_systems.base import LinkState, RawMessage
 from trunkline.store import calls as rows
-from trunkline.store import views
+from trunkline.store import joins, views
 from trunkline.store.database import Database, DatabaseUnavailable
 
 log = structlog.get_logger(__name__)
@@ -125,6 +125,7 @@ class CallDesk:
                 return None
             events = await views.events(connection, call_id)
             writes = await views.writes(connection, call_id)
+            joined = await joins.joined_to(connection, call_id)
         return CallDetail(
             to_view(found[0]),
             tuple(_event_view(event) for event in events),
@@ -132,6 +133,7 @@ class CallDesk:
                 WriteView(w.action, w.target_id, w.text, w.state, w.intended_at, w.remote_id, w.finished_at)
                 for w in writes
             ),
+            tuple(joined),
         )
 
     async def lookup(self, tenant_id: int, text: str, *, region: str = "US") -> CallerCard:
