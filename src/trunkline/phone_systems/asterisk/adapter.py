@@ -1,4 +1,7 @@
-"""The adapter: options, and the two halves - connection and parser - put together."""
+"""The adapter: options, and its parts - connection, parser, and the answer to who calls - put together.
+
+AMI tells of every ring, so a question about the caller tells of none: it is answered, and makes no call.
+"""
 
 from collections.abc import Mapping
 from typing import ClassVar, Self
@@ -8,12 +11,18 @@ import msgspec
 from trunkline.phone_systems.asterisk.connection import Connection, Login
 from trunkline.phone_systems.asterisk.parse import TRUNK_CONTEXTS, Shop, parse_frame
 from trunkline.phone_systems.asterisk.wire import read_frame
-from trunkline.phone_systems.base import Capability, Deliver, Parsed, RawMessage, Report
+from trunkline.phone_systems.base import Caller, Capability, Deliver, Parsed, Question, RawMessage, Report
+from trunkline.phone_systems.caller_id import asked_number, check_bearer, check_keys, for_display
+from trunkline.phone_systems.delivery import Answer, Delivery, Refused
 from trunkline.phone_systems.options import read_options
 
 
 class AsteriskOptions(msgspec.Struct, forbid_unknown_fields=True):
-    """How to reach one Asterisk. Trunk contexts are added to the usual ones; trunk endpoints replace the default."""
+    """How to reach one Asterisk. Trunk contexts are added to the usual ones; trunk endpoints replace the default.
+
+    A dialplan that asks who calls names one of `caller_id_tokens`; several are accepted, so that they can be changed
+    without a gap.
+    """
 
     host: str
     username: str
@@ -23,19 +32,21 @@ class AsteriskOptions(msgspec.Struct, forbid_unknown_fields=True):
     ca_file: str | None = None
     trunk_contexts: tuple[str, ...] = ()
     trunk_endpoints: tuple[str, ...] = ("trunk",)
+    caller_id_tokens: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"AsteriskOptions(host={self.host!r}, port={self.port}, username={self.username!r})"
 
 
 class AsteriskAdapter:
-    """Asterisk over AMI."""
+    """Asterisk over AMI, and the answer for its dialplan."""
 
     system: ClassVar[str] = "asterisk"
-    capabilities: ClassVar[Capability] = Capability.STREAM
+    capabilities: ClassVar[Capability] = Capability.STREAM | Capability.CALLER_ID
 
     def __init__(self, account: str, options: AsteriskOptions) -> None:
         self.account = account
+        check_keys(account, "caller_id_tokens", options.caller_id_tokens)
         self._options = options
         self._shop = Shop(
             account, TRUNK_CONTEXTS | frozenset(options.trunk_contexts), frozenset(options.trunk_endpoints)
@@ -63,3 +74,19 @@ class AsteriskAdapter:
         options = self._options
         login = Login(options.host, options.port, options.username, options.secret, options.tls, options.ca_file)
         await Connection(login, deliver, report).run()
+
+    def question(self, delivery: Delivery) -> Question:
+        """Who calls from `?number=`; the token is a Bearer key, or Basic's password as FreePBX sends it.
+
+        Raises:
+            Refused: no token is set up, it is missing or wrong, or there is no number.
+        """
+        if not self._options.caller_id_tokens:
+            raise Refused("This phone system has no caller_id_tokens, so nobody may ask.", status=403)
+        check_bearer(delivery, self._options.caller_id_tokens, or_basic=True)
+        return Question(asked_number(delivery))
+
+    def tell(self, question: Question, caller: Caller | None) -> Answer:
+        """The name for the display: one line of UTF-8, empty where nobody is known."""
+        label = for_display(caller.label) if caller else ""
+        return Answer(body=label.encode(), media_type="text/plain; charset=utf-8")
