@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from litestar import Litestar, Request, Response, get, post
+from litestar.params import FromPath
 
 CLIENT_ID, CLIENT_SECRET = "not-a-real-client", "not-a-real-secret"
 RECORDING = b"RIFF\x00\x00\x00\x00WAVE"
@@ -44,15 +45,15 @@ class ThreeCxApi:
             return Response(named)
 
         @get("/xapi/v1/ReportCallLogData/{function:str}")
-        async def call_log(request: Request[Any, Any, Any], function: str) -> Response[Any]:
+        async def call_log(request: Request[Any, Any, Any], function: FromPath[str]) -> Response[Any]:
             return self._refusal(request) or Response(self._page(function, request))
 
         @get("/xapi/v1/Recordings/{name:str}")
-        async def recording(request: Request[Any, Any, Any], name: str) -> Response[Any]:
+        async def recording(request: Request[Any, Any, Any], name: FromPath[str]) -> Response[Any]:
             return self._refusal(request) or Response(RECORDING, media_type="audio/wav")
 
         @post("/callcontrol/{dn:str}/makecall", status_code=200)
-        async def make_call(request: Request[Any, Any, Any], dn: str) -> Response[Any]:
+        async def make_call(request: Request[Any, Any, Any], dn: FromPath[str]) -> Response[Any]:
             if refusal := self._refusal(request):
                 return refusal
             self.dialled.append((dn, await request.json()))
