@@ -11,7 +11,7 @@ from trunkline.phone_systems.delivery import Delivery, Refused, any_holds
 
 SHORTEST_KEY = 24  # a key is the only proof there is: nobody may guess it
 DISPLAY_SIGNS = 60
-_FILLED = re.compile(r"\[.*\]", re.DOTALL)
+_UNFILLED = re.compile(r"\[\w+\]|\[\[\w+\].*\]")
 _DIGITS = re.compile(r"\d+")
 _PLAIN = str.maketrans(
     {
@@ -80,8 +80,8 @@ def with_plus(text: str) -> str:
 
 
 def is_unfilled(text: str) -> bool:
-    """Whether a value is still its variable, as `[Number]`: the phone system had nothing to fill in."""
-    return _FILLED.fullmatch(text.strip()) is not None
+    """Whether a value is still its variable, as `[Number]` or `[[Begin].ToString("O")]`, since there was nothing."""
+    return _UNFILLED.fullmatch(text.strip()) is not None
 
 
 def for_display(label: str) -> str:
