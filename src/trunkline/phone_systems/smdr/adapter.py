@@ -3,7 +3,7 @@
 import ipaddress
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, ClassVar, Literal, Self
 from zoneinfo import ZoneInfo
 
@@ -26,8 +26,10 @@ class SmdrOptions(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """How one PBX is reached, and how it writes.
 
     `time_zone` is an IANA name, as lines hold wall-clock time. `stamp` says whether a line's time is the call's begin
-    or end, where that differs from the usual. `columns` is, for Panasonic, a pattern (A, B, C) or a string of letters; for
-    Mitel the name of a layout. Patterns are regular expressions for a whole word.
+    or end, where that differs from the usual. `columns` is, for Panasonic, a pattern (A, B, C) or a string of letters;
+    for Mitel the name of a layout. `extensions`, `trunks` and `voicemail` are regular expressions for a whole word.
+    `main_did` is for lines that do not say which number was dialled, or only its last digits; `outside_prefix` is what
+    gets an outside line.
     """
 
     format: Literal["avaya", "mitel", "nec", "panasonic"]
@@ -87,11 +89,20 @@ class SmdrAdapter:
         if note.cut:
             raise Unreadable("The line has no end: the connection ended within it, or it is far too long.")
         line = text_of(message.body)
-        segment = self._understand(line, message.received_at)
+        segment = self.understand(line, message.received_at)
         return list(events_of(self._pbx, segment, note, line)) if segment else []
 
-    def _understand(self, line: str, received_at: datetime) -> Segment | None:
+    def understand(self, line: str, received_at: datetime) -> Segment | None:
+        """What one line says; `None` where it is about no call.
+
+        Raises:
+            Unreadable: it is not as the format has it.
+        """
         return self._read(self._pbx, line, received_at) if line.strip() else None
+
+    def today(self, moment: datetime) -> date:
+        """The day it is at the PBX at `moment`."""
+        return self._pbx.today(moment)
 
     async def run(self, deliver: Deliver, report: Report) -> None:
         """Stay connected until cancelled."""
@@ -99,7 +110,7 @@ class SmdrAdapter:
         login = Login(options.username, options.password) if options.password else None
 
         def new() -> Receiver:
-            return Receiver(self._understand, self._pbx.today, notebook, is_telnet=login is not None)
+            return Receiver(self.understand, self.today, notebook, is_telnet=login is not None)
 
         if options.mode == "listen":
             where = (options.host or "0.0.0.0", self._port)  # noqa: S104 - the PBX is another machine

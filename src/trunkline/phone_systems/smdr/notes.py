@@ -23,7 +23,7 @@ _EARLIEST, _LATEST = timedelta(seconds=-60), timedelta(seconds=90)
 
 
 class Note(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`after_s`: how long the parts before it took. `talked`: somebody talked in them. `of`: the key of the call that
+    """`after_s`: by how much this part began later than its line says. `talked`: somebody talked in them. `of`: the key of the call that
     this line carries on. `again`: how many equal lines of its day came before it on its connection. `cut`: it has no
     end.
     """
@@ -96,12 +96,15 @@ class Notebook:
         if before is not None and line in before.notes:
             return before.notes[line]
         carries_on = before is not None and _carries_on(before, segment)
-        note = Note(of=before.key, talked=before.talked) if before and carries_on else Note()
+        note = Note()
+        if before and carries_on:  # whole minutes may make it begin before the part before it ended
+            after_s = max(0.0, (before.ends_at - segment.started_at).total_seconds())
+            note = Note(after_s, before.talked, before.key)
         self._keep(
             place,
             _Thread(
                 note.of or segment.key,
-                segment.started_at + timedelta(seconds=segment.total_s),
+                segment.started_at + timedelta(seconds=note.after_s + segment.total_s),
                 segment.number or (before.number if before and carries_on else None),
                 talked=note.talked or segment.talk_s > 0,
                 is_handed_on=segment.is_handed_on,

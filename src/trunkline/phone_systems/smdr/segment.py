@@ -54,6 +54,12 @@ class Pbx:
         """What was dialled, without what gets an outside line."""
         return digits.removeprefix(self.outside_prefix)
 
+    def did(self, digits: str) -> str | None:
+        """Which number of ours was dialled. Trunks often tell its last digits only."""
+        if self.main_did and self.main_did.endswith(digits):
+            return self.main_did
+        return digits or None
+
     def day(self, text: str, received_at: datetime) -> date:
         """A date; one without a year is the last such day that is not after the day of receipt.
 
@@ -191,7 +197,7 @@ def events_of(pbx: Pbx, segment: Segment, note: Note, line: str) -> list[CallEve
 
 
 def _as_record(teller: _Teller, segment: Segment, note: Note) -> Sequence[CallEvent]:
-    begins = segment.started_at
+    begins = segment.started_at + timedelta(seconds=note.after_s)
     aliases = (*segment.aliases, *((note.of,) if note.of else ()))
     events = [
         teller.event(

@@ -65,7 +65,7 @@ def read(pbx: Pbx, line: str, received_at: datetime) -> Segment | None:
         other_s=connected_s - talk_s + seconds(parties["hold"] or "") + seconds(parties["park"] or ""),
         direction=direction,
         number=_number(pbx, direction, caller, called or dialled),
-        did=(dialled or pbx.main_did) if direction is Direction.INBOUND else None,
+        did=pbx.did(dialled) if direction is Direction.INBOUND else None,
         agent=_agent(devices, direction, caller, called),
         caller=agent(caller) if direction is Direction.INTERNAL else None,
         reason=_reason(direction, is_heard=connected_s > 0),

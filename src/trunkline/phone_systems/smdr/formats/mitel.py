@@ -64,7 +64,7 @@ def read(pbx: Pbx, line: str, received_at: datetime) -> Segment | None:
         other_s=0 if is_answered and not is_machine else lasted_s,
         direction=way,
         number=_number(pbx, columns, way),
-        did=(columns.get("dnis") or pbx.main_did) if way is Direction.INBOUND else None,
+        did=pbx.did(columns.get("dnis", "")) if way is Direction.INBOUND else None,
         agent=agent(inside) if inside and not is_machine else None,
         reason=_reason(columns["completion"], way, is_answered=is_answered),
         aliases=(_id_key(begins, other_id),) if other_id else (),

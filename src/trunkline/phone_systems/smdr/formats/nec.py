@@ -71,7 +71,7 @@ def read(pbx: Pbx, line: str, received_at: datetime) -> Segment | None:
         other_s=talked_s if is_machine or is_missed else 0,
         direction=direction,
         number=_number(pbx, direction, number),
-        did=pbx.main_did if is_inbound else None,
+        did=pbx.did("") if is_inbound else None,
         agent=_agent(direction, station, number) if not is_machine else None,
         reason=EndReason.NO_ANSWER if is_missed and not is_inbound else None,
         trunk="" if direction is Direction.INTERNAL else columns["trunk"],

@@ -80,7 +80,7 @@ def read(pbx: Pbx, line: str, received_at: datetime) -> Segment | None:
 
 
 def _inbound(pbx: Pbx, segment: Segment, told: re.Match[str]) -> Segment:
-    party, did = told["party"].strip(), (told["did"] or "").strip() or pbx.main_did
+    party, did = told["party"].strip(), pbx.did((told["did"] or "").strip())
     is_number = not any(sign.isalpha() for sign in party)
     return replace(
         segment,
