@@ -3,8 +3,8 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-
 from smdr_kit import heard
+
 from trunkline.sandbox.phones.smdr import OTHERS, SPEAKER, SmdrSpeaker
 from trunkline.sandbox.phones.speaker import Dialled, Said
 from trunkline.testing.contract import contract

@@ -23,9 +23,11 @@ _EARLIEST, _LATEST = timedelta(seconds=-60), timedelta(seconds=90)
 
 
 class Note(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`after_s`: by how much this part began later than its line says. `talked`: somebody talked in them. `of`: the key of the call that
-    this line carries on. `again`: how many equal lines of its day came before it on its connection. `cut`: it has no
-    end.
+    """What is known of a line beside what it says.
+
+    `after_s`: by how much this part began later than its line says. `talked`: somebody talked in the parts before.
+    `of`: the key of the call that this line carries on. `again`: how many equal lines of its day came before it on its
+    connection. `cut`: it has no end.
     """
 
     after_s: float = 0.0

@@ -191,8 +191,8 @@ class _Teller:
 def events_of(pbx: Pbx, segment: Segment, note: Note, line: str) -> list[CallEvent]:
     """The events in one line, given what the lines before it said."""
     # A second equal line is another call, unless lines of a call share an id.
-    key = segment.key if segment.is_live or not note.again else f"{segment.key}-{note.again}"
-    teller = _Teller(pbx.account, segment, key, f"{fingerprint(line)[:12]}-{note.again}")
+    again = f"-{note.again}" if note.again and not segment.is_live else ""
+    teller = _Teller(pbx.account, segment, f"{segment.key}{again}", f"{fingerprint(line)[:12]}{again}")
     return list(_as_it_went(teller, segment, note) if segment.is_live else _as_record(teller, segment, note))
 
 
