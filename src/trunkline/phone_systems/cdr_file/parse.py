@@ -100,6 +100,8 @@ class Source:
 
     def is_trunk(self, channel: str) -> bool:
         """Whether an Asterisk channel leads outside."""
+        if channel.startswith("Local/"):  # plumbing, before a phone of ours
+            return False
         name = endpoint(channel)
         return bool(name) and (name in self.trunk_endpoints or not self.extensions.fullmatch(name))
 
@@ -230,7 +232,11 @@ def _channels(cells: Cells) -> _Told:
     if is_out:
         caller = endpoint(channel) if source.extensions.fullmatch(endpoint(channel)) else src
         return _Told(Direction.OUTBOUND, _outside(source, dst), None, None, _agent(caller, ""), **told)
-    party = None if not reached or source.is_trunk(reached) else _agent(endpoint(reached), cells["agent_name"])
+    party = (
+        None
+        if not reached or source.is_trunk(reached)
+        else _agent(endpoint(reached).partition("@")[0], cells["agent_name"])
+    )
     if not is_in:
         is_plumbing = channel.startswith("Local/")  # of a queue or a follow-me: another row has the outside party
         return _Told(None if is_plumbing else Direction.INTERNAL, None, None, None, party, **told)

@@ -8,6 +8,7 @@ _SLASHED = re.compile(
     r"(\d{1,4})[/.\-](\d{1,2})[/.\-](\d{1,4})[ T,]+(\d{1,2}):(\d{2})(?::(\d{2})(?:\.\d+)?)?\s*([AaPp])?\.?[Mm]?\.?",
     re.ASCII,
 )
+_DASHED = re.compile(r"\d{4}-\d{2}-\d{2}[T ]", re.ASCII)
 _EPOCH = re.compile(r"(\d{10})(\d{3})?(?:\.\d+)?", re.ASCII)
 _ORDERS = {"mdy": (2, 0, 1), "dmy": (2, 1, 0), "ymd": (0, 1, 2)}
 _LENGTH = re.compile(r"(?:(\d{1,4}):)?(\d{1,4}):(\d{1,2})(?:\.\d+)?", re.ASCII)
@@ -26,7 +27,7 @@ def moment(text: str, zone: Zone, order: str = "mdy") -> datetime:
     """
     told = text.strip()
     try:
-        found = datetime.fromisoformat(told) if len(told) > 10 else _other(told, order)
+        found = datetime.fromisoformat(told) if _DASHED.match(told) else _other(told, order)
     except ValueError:
         found = _other(told, order)
     if not _FIRST_YEAR <= found.year <= _LAST_YEAR:
