@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from trunkline.domain.events import CallEvent, Direction, EndReason, EventKind, Party, PartyKind
-from trunkline.phone_systems.asterisk.parse import TRUNK_CONTEXTS, VOICEMAIL_APPS, endpoint
+from trunkline.phone_systems.asterisk_names import TRUNK_CONTEXTS, VOICEMAIL_APPS, endpoint
 from trunkline.phone_systems.cdr_file.presets import Preset
 from trunkline.phone_systems.cdr_file.times import Zone, moment, seconds
 from trunkline.phone_systems.delivery import fingerprint
