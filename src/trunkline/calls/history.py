@@ -19,7 +19,7 @@ from trunkline.calls.desk import CallDesk
 from trunkline.calls.reading import understand
 from trunkline.domain.events import CallEvent, EventKind
 from trunkline.phone_systems.base import HistoryAdapter, RawMessage
-from trunkline.phone_systems.errors import PhoneSystemError
+from trunkline.phone_systems.errors import NotSetUp, PhoneSystemError
 from trunkline.store import watch as rows
 from trunkline.store.database import Database
 
@@ -65,11 +65,13 @@ class HistoryCheck:
         self._wake.set()
 
     async def run(self, every_s: float = EVERY_S) -> None:
-        """Look at once and then again and again, until cancelled."""
+        """Look at once and then again and again, until cancelled; ends where no history is set up."""
         while True:
             self._wake.clear()
             try:
                 found = await self.look()
+            except NotSetUp:
+                return
             except PhoneSystemError as error:
                 await self._alarms.begin(self._account, "history", f"The history cannot be read: {error}")
             else:

@@ -60,12 +60,13 @@ class Upkeep:
     async def run(self) -> None:
         """Do all of it, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(asyncio.Event().wait())  # where nothing is to do, that is no reason to begin anew
             if self._history is not None:
-                tasks.create_task(_over_and_over(self._look_into_history))
+                tasks.create_task(_until_done(self._look_into_history))
             if isinstance(self._account.adapter, SubscribedAdapter):
-                tasks.create_task(_over_and_over(self._supervise))
+                tasks.create_task(_until_done(self._supervise))
             if self._quiet is not None:
-                tasks.create_task(_over_and_over(self._listen_for_silence))
+                tasks.create_task(_until_done(self._listen_for_silence))
 
     async def heard(self, link: LinkState) -> None:
         """A stream's connection changed: what was missed meanwhile is looked up.
@@ -119,11 +120,11 @@ class Upkeep:
         return f"Nothing was heard for {quiet.minutes} minutes of business; check that the phone system still reports."
 
 
-async def _over_and_over(work: Callable[[], Awaitable[None]]) -> None:
+async def _until_done(work: Callable[[], Awaitable[None]]) -> None:
     """A database that is away, or a mistake of one kind of upkeep, must not stop the others."""
     while True:
         try:
-            await work()
+            return await work()
         except DatabaseUnavailable:
             pass
         except Exception:

@@ -3,17 +3,32 @@
 AMI tells of every ring, so a question about the caller tells of none: it is answered, and makes no call.
 """
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from datetime import datetime
 from typing import ClassVar, Self
 
+import httpx
 import msgspec
 
 from trunkline.phone_systems.asterisk.connection import Connection, Login
-from trunkline.phone_systems.asterisk.parse import TRUNK_CONTEXTS, Shop, parse_frame
+from trunkline.phone_systems.asterisk.parse import Shop, parse_frame
 from trunkline.phone_systems.asterisk.wire import read_frame
-from trunkline.phone_systems.base import Caller, Capability, Deliver, Parsed, Question, RawMessage, Report
+from trunkline.phone_systems.asterisk_names import TRUNK_CONTEXTS
+from trunkline.phone_systems.base import (
+    HISTORY_KIND,
+    Caller,
+    Capability,
+    Deliver,
+    Parsed,
+    Question,
+    RawMessage,
+    Report,
+    Unreadable,
+)
 from trunkline.phone_systems.caller_id import asked_number, check_bearer, check_keys, for_display
+from trunkline.phone_systems.cdr_file.adapter import SETTLES_S, CdrFile, CdrFileOptions
 from trunkline.phone_systems.delivery import Answer, Delivery, Refused
+from trunkline.phone_systems.errors import NotSetUp
 from trunkline.phone_systems.options import read_options
 
 
@@ -22,6 +37,7 @@ class AsteriskOptions(msgspec.Struct, forbid_unknown_fields=True):
 
     A dialplan that asks who calls names one of `caller_id_tokens`; several are accepted, so that they can be changed
     without a gap.
+    `cdr_file` says where its call records are, if they are on this machine; what leads outside is said once, here.
     """
 
     host: str
@@ -33,16 +49,18 @@ class AsteriskOptions(msgspec.Struct, forbid_unknown_fields=True):
     trunk_contexts: tuple[str, ...] = ()
     trunk_endpoints: tuple[str, ...] = ("trunk",)
     caller_id_tokens: tuple[str, ...] = ()
+    cdr_file: CdrFileOptions | None = None
 
     def __repr__(self) -> str:
         return f"AsteriskOptions(host={self.host!r}, port={self.port}, username={self.username!r})"
 
 
 class AsteriskAdapter:
-    """Asterisk over AMI, and the answer for its dialplan."""
+    """Asterisk over AMI, the answer for its dialplan, and its history from a file."""
 
     system: ClassVar[str] = "asterisk"
-    capabilities: ClassVar[Capability] = Capability.STREAM | Capability.CALLER_ID
+    capabilities: ClassVar[Capability] = Capability.STREAM | Capability.CALLER_ID | Capability.HISTORY
+    settles_s: ClassVar[float] = SETTLES_S
 
     def __init__(self, account: str, options: AsteriskOptions) -> None:
         self.account = account
@@ -51,6 +69,7 @@ class AsteriskAdapter:
         self._shop = Shop(
             account, TRUNK_CONTEXTS | frozenset(options.trunk_contexts), frozenset(options.trunk_endpoints)
         )
+        self._records = _records(account, options)
 
     @classmethod
     def configure(cls, account: str, options: Mapping[str, object]) -> Self:
@@ -62,11 +81,15 @@ class AsteriskAdapter:
         return cls(account, read_options(AsteriskOptions, account, options))
 
     def parse(self, message: RawMessage) -> list[Parsed]:
-        """The events in one AMI frame.
+        """The events in one AMI frame, or the record in one row of the file.
 
         Raises:
-            Unreadable: it does not say which call it is about.
+            Unreadable: it does not say which call it is about, or is no record.
         """
+        if message.kind == HISTORY_KIND:
+            if self._records is None:
+                raise Unreadable("The row is of a file that the option cdr_file does not name any more.")
+            return self._records.parse(message)
         return parse_frame(self._shop, read_frame(message.body), message.received_at)
 
     async def run(self, deliver: Deliver, report: Report) -> None:
@@ -90,3 +113,24 @@ class AsteriskAdapter:
         """The name for the display: one line of UTF-8, empty where nobody is known."""
         label = for_display(caller.label) if caller else ""
         return Answer(body=label.encode(), media_type="text/plain; charset=utf-8")
+
+    async def history(
+        self, http: httpx.AsyncClient, since: datetime, until: datetime
+    ) -> AsyncIterator[list[RawMessage]]:
+        """Pages of the rows of calls that began from `since` to before `until`; nothing is asked over the network.
+
+        Raises:
+            NotSetUp: no file is named.
+            NeedsFixing: it cannot be read.
+        """
+        if self._records is None:
+            raise NotSetUp("The option cdr_file does not say where Asterisk's call records are.")
+        async for page in self._records.pages(since, until):
+            yield page
+
+
+def _records(account: str, options: AsteriskOptions) -> CdrFile | None:
+    if options.cdr_file is None:
+        return None
+    outside = {"trunk_contexts": options.trunk_contexts, "trunk_endpoints": options.trunk_endpoints}
+    return CdrFile("asterisk", account, msgspec.structs.replace(options.cdr_file, **outside))
