@@ -106,7 +106,7 @@ class DialpadAdapter:
                 algorithm.prepare_key(secret)
         except InvalidKeyError:
             raise ValueError(
-                f"Phone system {account}: each of secrets is a text that is not empty, and no key."
+                f"Phone system {account}: each of secrets is a text that is neither empty nor a public key."
             ) from None
         self._options = options
         self._proof = PyJWS(algorithms=[])
