@@ -66,7 +66,7 @@ class Lookalike:
         if fault is not None and not fault.is_cut:
             return fault
         said = self._routed(asked)
-        return Said(said.status, said.body, said.headers, is_cut=True) if fault else said
+        return Said(200, said.body or b"cut off", said.headers, is_cut=True) if fault else said
 
     def _routed(self, asked: Asked) -> Said:
         for method, pattern, handler in self.routes:
