@@ -190,7 +190,7 @@ class DialpadAdapter:
             PhoneSystemError: it could not be done, or not be seen.
         """
         options = self._options
-        order = Subscription(self._api, options.secrets, options.target_type, options.target_id)
+        order = Subscription(self._api, options.secrets[0], options.target_type, options.target_id)
         return await order.see_to(http, address)
 
     async def history(

@@ -1,6 +1,6 @@
 """Ordering Dialpad's deliveries: a webhook, and a subscription to states of calls that uses it."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import httpx
@@ -34,9 +34,9 @@ MOST_PAGES = 100
 class Subscription:
     """What is ordered, for all calls of the company or for one target."""
 
-    def __init__(self, api: VendorApi, secrets: Sequence[str], target_type: str | None, target_id: int | None) -> None:
+    def __init__(self, api: VendorApi, secret: str, target_type: str | None, target_id: int | None) -> None:
         self._api = api
-        self._secrets = secrets
+        self._secret = secret
         self._target = {} if target_type is None else {"target_type": target_type, "target_id": target_id}
 
     async def see_to(self, http: httpx.AsyncClient, address: str) -> LinkState:
@@ -54,11 +54,11 @@ class Subscription:
             if hook.get("hook_url") != address or not hook.get("id"):
                 continue
             signature = hook.get("signature")
-            if isinstance(signature, dict) and signature.get("secret") in self._secrets:
+            if isinstance(signature, dict) and signature.get("secret") == self._secret:
                 return str(hook["id"]), False
-            await self._api.ask(http, "PATCH", f"/webhooks/{hook['id']}", json={"secret": self._secrets[0]})
+            await self._api.ask(http, "PATCH", f"/webhooks/{hook['id']}", json={"secret": self._secret})
             return str(hook["id"]), True
-        made = await self._api.json(http, "POST", "/webhooks", json={"hook_url": address, "secret": self._secrets[0]})
+        made = await self._api.json(http, "POST", "/webhooks", json={"hook_url": address, "secret": self._secret})
         if not isinstance(made, dict) or not made.get("id"):
             raise GivenUp("Dialpad made a webhook without an id.")
         return str(made["id"]), True
