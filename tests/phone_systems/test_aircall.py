@@ -215,7 +215,7 @@ def test_a_link_that_lives_ten_minutes_is_kept_as_where_to_ask_for_a_new_one() -
 
 
 def test_comments_and_tags_are_notes_each_once() -> None:
-    notes = {
+    notes: dict[str, Any] = {
         "comments": [{"id": 1, "content": "Call back.", "posted_at": S + 3}, {"id": 2, "content": " "}, "x"],
         "tags": [{"id": 1, "name": "Boiler", "created_at": "2026-03-02T15:00:04.000Z"}, {"name": "No id"}],
     }
@@ -337,7 +337,7 @@ def test_a_body_too_large_is_not_read() -> None:
 
 
 def test_the_same_event_of_two_webhooks_is_one_delivery() -> None:
-    both = {"auth_tokens": ["another0token", TOKEN]}
+    both: dict[str, Any] = {"auth_tokens": ["another0token", TOKEN]}
     assert verify(with_token(), **both).delivery_id == verify(with_token("another0token"), **both).delivery_id
 
 

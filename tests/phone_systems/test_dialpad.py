@@ -218,12 +218,12 @@ def test_ids_and_times_as_text_mean_the_same() -> None:
 def test_the_number_dialled_is_that_of_the_entry_point() -> None:
     assert parsed()[0].did == "+14375550100"
     assert parsed(entry_point_target={})[0].did is None  # the leg's own number is the agent's
-    direct = {"entry_point_target": {}, "entry_point_call_id": None, "master_call_id": None}
+    direct: dict[str, Any] = {"entry_point_target": {}, "entry_point_call_id": None, "master_call_id": None}
     assert parsed(**direct)[0].did == "+14375550151"
     assert parsed(internal_number="blocked", direction="outbound", **direct)[0].did is None
 
 
-@pytest.mark.parametrize("name", ["(437) 555-0142", "", None, 7])
+@pytest.mark.parametrize("name", ["(437) 555-0142", "Anonymous", "", None, 7])
 def test_a_number_is_no_name(name: object) -> None:
     assert parsed(contact={"name": name})[0].external_name is None
 
@@ -295,7 +295,7 @@ def test_transcripts_and_summaries_are_content(more: dict[str, Any], texts: list
 
 
 def test_labels_and_dispositions_are_notes_once_the_talk_is_over() -> None:
-    notes = {"labels": ["Water heater"], "dispositions": {"name": "Booked"}}
+    notes: dict[str, Any] = {"labels": ["Water heater"], "dispositions": {"name": "Booked"}}
     told = [event.text for event in parsed(state="dispositions", **notes) if event.kind is EventKind.ANNOTATED]
     assert told == ["Water heater", "Booked"]
     assert EventKind.ANNOTATED not in kinds(state="connected", **notes)
@@ -309,6 +309,40 @@ def test_other_events_of_the_same_webhook_say_nothing() -> None:
 def test_what_is_no_event_is_unreadable(body: bytes) -> None:
     with pytest.raises(Unreadable, match=r"\.$"):
         adapter().parse(RawMessage(body, AT))
+
+
+# History --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ({}, (None, None, None)),
+        ({"total_duration": 9000.5}, (None, None, 9.0005)),
+        ({"date_started": MS, "date_ended": MS + 9000}, (None, None, 9.0)),
+        ({"date_started": MS, "date_connected": MS + 4000, "date_ended": MS + 9000}, (4.0, 5.0, 9.0)),
+        ({"date_started": MS, "date_connected": MS + 4000, "duration": "5000"}, (4.0, 5.0, None)),
+        ({"date_started": MS, "date_connected": MS + 4000, "date_ended": MS + 9000, "target": OFFICE},
+         (None, None, 9.0)),
+        ({"date_started": MS, "date_connected": MS + 4000, "date_ended": MS + 9000,
+          "voicemail_share_link": "https://dialpad.example.com/v"}, (None, None, 9.0)),
+        ({"total_duration": 10**16}, (None, None, None)),
+    ],
+)  # fmt: skip
+def test_a_record_states_seconds_of_what_it_knows(more: dict[str, Any], told: tuple[float | None, ...]) -> None:
+    (record,) = [event for event in parsed("history", **more) if event.kind is EventKind.RECORD]
+    assert (record.ring_s, record.talk_s, record.total_s) == told
+
+
+def test_a_call_that_only_the_history_knows_shows_who_rang_and_who_gave_up() -> None:
+    root = {"call_id": ROOT, "entry_point_call_id": None, "master_call_id": None, "target": OFFICE}
+    times = {"date_started": MS, "date_ended": MS + 30_000}
+    legs = [claims(**times, **root), claims(**times, date_rang=MS + 2000)]
+    messages = [RawMessage(json.dumps(leg).encode(), AT, kind="history") for leg in legs]
+    (rang,) = in_memory(adapter(), list(enumerate(messages)))
+    (queued,) = in_memory(adapter(), [(0, messages[0])])
+    assert (rang.outcome, queued.outcome) == (Outcome.MISSED, Outcome.ABANDONED)
+    assert rang.ended_at == queued.ended_at == AT + timedelta(seconds=30)
 
 
 # Proof ----------------------------------------------------------------------------------------------------------
@@ -556,7 +590,7 @@ async def test_a_record_that_changed_is_another_delivery_and_one_that_did_not_is
             company.records[0].update(change)
             ids += [message.delivery_id async for page in made.history(http, AT, AT) for message in page]
     assert ids[0] == ids[1] != ids[2]
-    assert ids[0].startswith(f"history:{DANA}:")
+    assert str(ids[0]).startswith(f"history:{DANA}:")
 
 
 async def test_an_empty_history_is_empty_and_one_that_goes_round_is_given_up() -> None:

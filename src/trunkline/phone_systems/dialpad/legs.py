@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
+from trunkline.domain import phone
 from trunkline.domain.events import CallEvent, Direction, EndReason, EventKind, Party, PartyKind
 from trunkline.phone_systems.base import Unreadable
 from trunkline.phone_systems.dialpad.claims import (
@@ -284,7 +285,9 @@ class Leg:
     def _name(self) -> str | None:
         """The outside party's; Dialpad writes the number where it knows no name."""
         name = as_text(as_mapping(self._claims.get("contact")).get("name"))
-        return name if name and any(letter.isalpha() for letter in name) and not self._is_internal else None
+        if self._is_internal or phone.is_withheld(name):
+            return None
+        return name if name and any(letter.isalpha() for letter in name) else None
 
     def _id(self, key: str) -> str | None:
         text = as_text(self._claims.get(key))
