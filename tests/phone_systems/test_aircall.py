@@ -275,6 +275,19 @@ def test_what_is_no_event_is_unreadable(body: bytes) -> None:
         adapter().parse(RawMessage(body, AT))
 
 
+@pytest.mark.parametrize("scenario", SPEAKER.scenarios)
+def test_no_call_is_over_before_everybody_hung_up(scenario: str) -> None:
+    """Told as it happens, so that nothing is logged as missed while a caller is still there."""
+    said = SPEAKER.play(scenario, Dialled(AT))
+    messages = [(place, RawMessage(one.body, AT)) for place, one in enumerate(said)]
+    (whole,) = in_memory(adapter(), messages)
+    assert whole.ended_at is not None
+    for place, one in enumerate(said):
+        (call,) = in_memory(adapter(), messages[: place + 1])
+        is_over = one.after_s >= (whole.ended_at - AT).total_seconds()
+        assert is_over or call.state is not CallState.ENDED, one
+
+
 # Proof ----------------------------------------------------------------------------------------------------------
 
 
