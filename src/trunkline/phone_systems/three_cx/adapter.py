@@ -26,7 +26,7 @@ from trunkline.phone_systems.base import (
 )
 from trunkline.phone_systems.caller_id import asked_number, check_bearer, check_keys, is_unfilled, with_plus
 from trunkline.phone_systems.delivery import Answer, Delivery, Refused, fingerprint
-from trunkline.phone_systems.errors import NeedsFixing
+from trunkline.phone_systems.errors import NotSetUp
 from trunkline.phone_systems.options import read_options
 from trunkline.phone_systems.three_cx import call_log, crm
 from trunkline.phone_systems.three_cx.api import Api
@@ -186,7 +186,7 @@ class ThreeCxAdapter:
             if not (url and client and secret):
                 named = {"pbx_url": url, "client_id": client, "client_secret": secret}
                 missing = ", ".join(name for name, value in named.items() if not value)
-                raise NeedsFixing(f"To ask its 3CX, phone system {self.account} needs the options {missing}.")
+                raise NotSetUp(f"To ask its 3CX, phone system {self.account} needs the options {missing}.")
             self._made_api = Api(url, client, secret)
         return self._made_api
 
