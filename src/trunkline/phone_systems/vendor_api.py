@@ -73,13 +73,29 @@ class TokenCredentials:
 
 
 class VendorApi:
-    """One account at one vendor, whom sentences call `name`. At most `pace` requests go out."""
+    """One account at one vendor, whom sentences call `name`. At most `pace` requests go out.
 
-    def __init__(self, name: str, base_url: str, credentials: Credentials, pace: AsyncLimiter) -> None:
+    `penalty_s` is for a vendor that punishes each request during a penalty: how long to be silent after a 429 that does
+    not say; nothing is asked meanwhile, by anybody. `explain` takes the vendor's own words out of a refusal.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        base_url: str,
+        credentials: Credentials,
+        pace: AsyncLimiter,
+        *,
+        penalty_s: float | None = None,
+        explain: Callable[[httpx.Response], str | None] = lambda answer: None,
+    ) -> None:
         self._name = name
         self._base_url = base_url.rstrip("/")
         self._credentials = credentials
         self._pace = pace
+        self._penalty_s = penalty_s
+        self._explain = explain
+        self._silent_until = 0.0
 
     async def ask(self, http: httpx.AsyncClient, method: str, path: str, **request: Any) -> httpx.Response:
         """Send one request; `path` may be a whole address that the vendor gave for a next page.
@@ -109,6 +125,8 @@ class VendorApi:
         signed = await self._credentials.headers(http, fresh=fresh)
         given = {**request, "headers": {**signed, **request.get("headers", {})}}
         async with self._pace:
+            while (silent_s := self._silent_until - time.monotonic()) > 0:
+                await asyncio.sleep(silent_s)
             try:
                 return await http.request(method, self._address(path), timeout=TIMEOUT_S, **given)
             except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout):
@@ -133,12 +151,18 @@ class VendorApi:
         if answer.is_success:
             return
         if status == httpx.codes.TOO_MANY_REQUESTS:
-            raise RetryLater(f"{self._name} asks for fewer requests (429).", retry_after_s=_retry_after_s(answer))
+            wait_s = _retry_after_s(answer)
+            if self._penalty_s is not None:
+                wait_s = self._penalty_s if wait_s is None else wait_s
+                self._silent_until = time.monotonic() + wait_s
+            raise RetryLater(f"{self._name} asks for fewer requests (429).", retry_after_s=wait_s)
+        words = self._explain(answer)
+        said = f" It says: {words.rstrip('.')}." if words else ""
         if status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
-            raise NeedsFixing(f"{self._name} refuses our credentials ({status}): check key, rights and licence.")
+            raise NeedsFixing(f"{self._name} refuses our credentials ({status}): check key, rights and licence.{said}")
         if answer.is_server_error:
             raise self._cut_off(method, f"{self._name} has trouble ({status}).")
-        raise GivenUp(f"{self._name} refuses the request ({status}).")
+        raise GivenUp(f"{self._name} refuses the request ({status}).{said}")
 
     @staticmethod
     def _cut_off(method: str, sentence: str) -> PhoneSystemError:
