@@ -125,7 +125,7 @@ class VendorApi:
         signed = await self._credentials.headers(http, fresh=fresh)
         given = {**request, "headers": {**signed, **request.get("headers", {})}}
         async with self._pace:
-            while (silent_s := self._silent_until - time.monotonic()) > 0:
+            if (silent_s := self._silent_until - time.monotonic()) > 0:
                 await asyncio.sleep(silent_s)
             try:
                 return await http.request(method, self._address(path), timeout=TIMEOUT_S, **given)
