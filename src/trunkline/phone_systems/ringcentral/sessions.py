@@ -114,7 +114,7 @@ class _Notification(msgspec.Struct):
     event: str | None = None
     timestamp: datetime | None = None
     uuid: str | None = None
-    body: msgspec.Raw | None = None
+    body: msgspec.Raw = msgspec.Raw(b"null")
 
 
 def read_notification(shop: Shop, message: RawMessage) -> list[CallEvent]:
@@ -125,7 +125,7 @@ def read_notification(shop: Shop, message: RawMessage) -> list[CallEvent]:
     """
     try:
         outer = msgspec.json.decode(message.body, type=_Notification)
-        if outer.body is None or not (outer.event or "").partition("?")[0].endswith(_SESSIONS):
+        if not (outer.event or "").partition("?")[0].endswith(_SESSIONS):
             return []
         session = msgspec.json.decode(outer.body, type=_Session)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
