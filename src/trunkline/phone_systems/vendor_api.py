@@ -98,7 +98,7 @@ class VendorApi:
         self._silent_until = 0.0
 
     async def ask(self, http: httpx.AsyncClient, method: str, path: str, **request: Any) -> httpx.Response:
-        """Send one request; `path` may be a whole address that the vendor gave for a next page.
+        """Send one request; `path` begins with a slash, or is a whole address that the vendor gave for a next page.
 
         Raises:
             PhoneSystemError: classed; what only a retry can mend has been retried.
@@ -140,9 +140,13 @@ class VendorApi:
         Raises:
             GivenUp: an address leads elsewhere.
         """
-        if not path.startswith(("http://", "https://")):
+        if path.startswith("/"):
             return f"{self._base_url}{path}"
-        if httpx.URL(path).netloc != httpx.URL(self._base_url).netloc:
+        try:
+            own, given = httpx.URL(self._base_url), httpx.URL(path)
+        except httpx.InvalidURL:
+            raise GivenUp(f"{self._name} gave an address that is none; it was not asked.") from None
+        if (given.scheme, given.netloc) != (own.scheme, own.netloc):
             raise GivenUp(f"{self._name} gave an address on another host; it was not asked.")
         return path
 
