@@ -58,7 +58,6 @@ _PEOPLE = {K.RINGING, K.ANSWERED, K.HELD}
 _REASONS: Mapping[str, EndReason] = {
     "pickup": EndReason.ELSEWHERE,
     "takeover": EndReason.ELSEWHERE,
-    "agentanswered": EndReason.ELSEWHERE,
     "callredirected": EndReason.ELSEWHERE,
     "timeout": EndReason.NO_ANSWER,
     "noanswer": EndReason.NO_ANSWER,
@@ -291,7 +290,7 @@ class _Seen:
                 call_key=self._session.telephony_session_id,
                 kind=kind,
                 occurred_at=self._at,
-                event_id=f"{self._stamp}/{self._party.id or ''}/{len(self._told)}" if self._stamp else "",
+                event_id=f"{self._stamp}/{self._party.id or ''}/{self._code}/{len(self._told)}" if self._stamp else "",
                 sequence=self._session.sequence or 0,
                 direction=self._direction,
                 external_number=outside.phone_number,
