@@ -143,10 +143,19 @@ async def test_a_second_order_for_our_address_goes_and_others_are_left_alone(pla
     assert set(cloud.orders) == {first["id"], "theirs", "other"}
 
 
+async def test_an_order_whose_address_is_written_in_another_way_is_not_made_twice(place: Place) -> None:
+    cloud, made, http = place
+    await detail(made, http)
+    (order,) = cloud.orders.values()
+    order["deliveryMode"]["address"] = f"{ADDRESS}/"
+    await detail(made, http)
+    assert list(cloud.orders) == [order["id"]]
+
+
 async def test_an_address_that_does_not_answer_is_told_in_words(place: Place) -> None:
     cloud, made, http = place
     cloud.knock = lambda letter: (502, {})
-    with pytest.raises(GivenUp, match=r"SUB-525, our address did not answer its test.*\.$"):
+    with pytest.raises(NeedsFixing, match=r"SUB-525, our address did not answer its test.*\.$"):
         await made.supervise(http, ADDRESS)
     assert not cloud.orders
 
@@ -310,7 +319,7 @@ async def test_a_call_log_that_may_not_be_read_needs_a_person(place: Place) -> N
 @pytest.mark.parametrize("odd", [{"duration": "long"}, {"startTime": "0001-01-01T00:00:00+23:00"}])
 async def test_a_call_log_that_cannot_be_read_is_an_error(place: Place, odd: dict[str, object]) -> None:
     cloud, made, http = place
-    cloud.faults = [Fault("/call-log", 200, body={"records": [{**log_of(range(1))[0], **odd}], "navigation": {}})]
+    cloud.faults = [Fault("/call-log", 200, body={"records": [{**log_of(range(1))[0], **odd}], "navigation": None})]
     with pytest.raises(GivenUp):
         await home(made, http)
 

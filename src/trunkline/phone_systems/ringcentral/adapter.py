@@ -27,7 +27,7 @@ from trunkline.phone_systems.ringcentral.shop import SYSTEM, Id, Shop
 from trunkline.phone_systems.ringcentral.subscription import Subscription
 
 LONGEST_ECHO = 512  # the whole answer to a handshake has to stay under 1024 bytes
-_PER_PAGE = 250  # the most it gives where the legs of calls are asked for
+_PER_PAGE = 100  # what it gives unasked; how much more it allows where legs are asked for is not certain
 _HANDSHAKE = "validation-token"
 _TOKEN_HEADERS = ("verification-token", "validation-token")  # its reference and its guide disagree
 
@@ -58,9 +58,13 @@ class _Named(msgspec.Struct):
     uuid: Id | None = None
 
 
+class _Navigation(msgspec.Struct, rename="camel"):
+    next_page: dict[str, object] | None = None
+
+
 class _Page(msgspec.Struct):
     records: list[msgspec.Raw] = []
-    navigation: dict[str, msgspec.Raw] = {}
+    navigation: _Navigation | None = None
 
 
 class _RingOut(msgspec.Struct):
@@ -171,7 +175,7 @@ class RingCentralAdapter:
             except (msgspec.DecodeError, Unreadable):
                 raise GivenUp("RingCentral's call log holds something that is no record.") from None
             yield [message for message in found if message is not None]
-            number, is_last = number + 1, "nextPage" not in page.navigation
+            number, is_last = number + 1, page.navigation is None or page.navigation.next_page is None
 
     async def originate(
         self, http: httpx.AsyncClient, agent: str, number: str, *, caller_id: str | None = None

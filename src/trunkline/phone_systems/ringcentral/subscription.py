@@ -79,6 +79,7 @@ class Subscription:
         self._rest = rest
         self._shop = shop
         self._verification_token = verification_token
+        self._made = ""  # the order we made last, however its address is written there
         self._has_current_token = False  # no answer says which token an order has: it is given once after each start
 
     async def supervise(self, http: httpx.AsyncClient, address: str) -> LinkState:
@@ -88,7 +89,7 @@ class Subscription:
             PhoneSystemError: deliveries are not ordered, or it cannot be seen.
         """
         listed = decoded(await self._rest.light.ask(http, "GET", _ORDERS), _Orders).records
-        ours = [one for one in listed if _is_webhook_at(one.delivery_mode, address)]
+        ours = [one for one in listed if one.id == self._made or _is_webhook_at(one.delivery_mode, address)]
         alive = sorted((one for one in ours if one.is_alive), key=_expires_at)
         dead = [one for one in ours if not one.is_alive]
         kept = alive.pop() if alive else None
@@ -106,7 +107,7 @@ class Subscription:
         else:
             kept = await self._renew(http, kept, address)
             told = "Deliveries are ordered"
-        self._has_current_token = True
+        self._made, self._has_current_token = kept.id, True
         _check_filters(kept)
         until = f" until {kept.expiration_time:%Y-%m-%d}" if kept.expiration_time else ""
         return LinkState("connected", f"{told}{until}.{await self._unlisted(http)}")
@@ -116,7 +117,11 @@ class Subscription:
         return {"eventFilters": [FILTER], "deliveryMode": mode, "expiresIn": LIFE_S}
 
     async def _order(self, http: httpx.AsyncClient, address: str) -> _Order:
-        return decoded(await self._rest.medium.ask(http, "POST", _ORDERS, json=self._wanted(address)), _Order)
+        try:
+            answer = await self._rest.medium.ask(http, "POST", _ORDERS, json=self._wanted(address))
+        except GivenUp as error:  # an address that cannot be reached today may be reached tomorrow
+            raise NeedsFixing(str(error)) from None
+        return decoded(answer, _Order)
 
     async def _renew(self, http: httpx.AsyncClient, order: _Order, address: str) -> _Order:
         try:
