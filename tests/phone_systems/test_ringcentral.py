@@ -106,9 +106,9 @@ def one_status(code: str, reason: str | None = None, *, whose: str = "called", o
         ("dialler", "Answered", [K.ANSWERED, K.ANSWERED]),
         ("dialler", "Hold", [K.HELD]),
         ("dialler", "Disconnected", [K.LEFT]),
-        ("customer", "Setup", [K.STARTED]),
-        ("customer", "Proceeding", [K.RINGING]),
-        ("customer", "Answered", [K.ANSWERED]),
+        ("customer", "Setup", [K.STARTED, K.UNKNOWN]),  # the second says who dialled
+        ("customer", "Proceeding", [K.RINGING, K.UNKNOWN]),
+        ("customer", "Answered", [K.ANSWERED, K.UNKNOWN]),
         ("customer", "Disconnected", [K.RING_ENDED, K.LEFT]),
     ],
 )
@@ -250,10 +250,21 @@ def test_click_to_call_is_outbound_and_the_pick_up_of_the_agent_is_no_answer() -
     assert call.answered_at is None
 
 
+def test_who_dialled_is_known_by_name_from_the_party_that_was_called() -> None:
+    (call,) = told(calls.SCRIPTS["outbound"])
+    assert call.answered_by == Party(PartyKind.AGENT, name=DANA.name, provider_id=DANA.id)
+    assert call.last_agent == call.answered_by
+    assert [leg.party and leg.party.provider_id for leg in call.legs] == [DANA.id, None]
+
+
 def test_an_outbound_call_that_nobody_heard_being_answered_outside_is_answered_all_the_same() -> None:
     """RingCentral says of itself that parties outside the account may not be told."""
     said = [one for one in calls.play(calls.SCRIPTS["outbound"], CALL) if b'-2","direction"' not in one.body]
     assert len(said) == 4
+    assert {event.party.kind for one in said for event in events(one) if event.party} == {
+        PartyKind.UNKNOWN,
+        PartyKind.EXTERNAL,
+    }
     (call,) = in_memory(adapter(), list(enumerate(messages(said))))
     assert (call.outcome, call.direction, call.external_number) == (
         Outcome.ANSWERED,

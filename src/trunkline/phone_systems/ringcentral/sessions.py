@@ -223,11 +223,16 @@ class _Seen:
         if self._machine:
             return self._shop.party(self._own, self._extension, self._machine)
         if self._is_inside:
-            is_person = self._role == "dialler" or kind in _PEOPLE
+            is_person = kind in _PEOPLE if self._role == "called" else not self._is_nameless
             return self._shop.party(self._own, self._extension, PartyKind.AGENT if is_person else PartyKind.UNKNOWN)
         if self._role == "called" and self._direction is None:  # forwarded to a colleague's mobile, or a service
             return Party(PartyKind.AGENT, name=self._own.name or self._own.phone_number)
         return Party(PartyKind.EXTERNAL, name=self._own.outside_name)
+
+    @property
+    def _is_nameless(self) -> bool:
+        """Whoever dials outside is mostly shown without a name, which the called party shows: see `_name_dialler`."""
+        return self._direction is Direction.OUTBOUND and not self._is_ringout and not self._own.name
 
     # What happened ----------------------------------------------------------------------------------------------
 
@@ -241,6 +246,13 @@ class _Seen:
             self._tell(kind, party=self._shop.party(self._own, self._extension, PartyKind.VOICEMAIL))
             return
         self._tell(kind)
+        if self._role == "called" and not self._is_inside and self._other.extension_id and self._other.name:
+            self._name_dialler()
+
+    def _name_dialler(self) -> None:
+        """Which colleague dialled the outside number: it stands at the number's party, by name."""
+        dialler = self._shop.party(self._other, None, PartyKind.AGENT)
+        self._tell(K.UNKNOWN, party=dialler, leg_key=None)
 
     def _dialler_connected(self) -> None:
         """The same word for three things: the other side picked up, a held call was taken back, rules began to run.

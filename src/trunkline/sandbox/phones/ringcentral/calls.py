@@ -12,6 +12,7 @@ from trunkline.sandbox.phones.ringcentral.words import (
     Extension,
     PartyVoice,
     Sessions,
+    dialling,
     inside,
     instant,
     outside,
@@ -128,8 +129,9 @@ def _attended_transfer(told: Sessions) -> None:
     """Dana asks Sam in a session of its own, then puts the two together."""
     caller, dana = _talk(told)
     dana.is_now(30.0, "Hold")
-    asking = told.party(1, "Outbound", inside(DANA), inside(SAM), session=2)
-    asking.is_now(31.0, "Setup")
+    dialled = told.party(1, "Outbound", dialling(DANA, told.call.did), outside(SAM.number), session=2)
+    dialled.is_now(31.0, "Setup")
+    asking = told.party(1, "Outbound", inside(DANA, told.call.did), inside(SAM), session=2)
     sam = told.party(2, "Inbound", inside(DANA), inside(SAM), session=2)
     sam.is_now(31.1, "Setup")
     asking.is_now(31.2, "Answered")
@@ -162,7 +164,7 @@ def _ring_group(told: Sessions) -> None:
 
 def _outbound(told: Sessions) -> None:
     call = told.call
-    dana = told.party(1, "Outbound", inside(DANA, call.did), outside(call.caller))
+    dana = told.party(1, "Outbound", dialling(DANA, call.did), outside(call.caller))
     dana.is_now(0.0, "Setup")
     customer = told.party(2, "Inbound", inside(DANA, call.did), outside(call.caller))
     customer.is_now(0.1, "Proceeding")
@@ -188,8 +190,8 @@ def ring_out(told: Sessions) -> None:
 
 
 def _internal(told: Sessions) -> None:
-    dana = told.party(1, "Outbound", inside(DANA), inside(SAM))
-    dana.is_now(0.0, "Setup")
+    told.party(1, "Outbound", dialling(DANA, told.call.did), outside(SAM.number)).is_now(0.0, "Setup")
+    dana = told.party(1, "Outbound", inside(DANA, told.call.did), inside(SAM))
     sam = told.party(2, "Inbound", inside(DANA), inside(SAM))
     sam.is_now(0.1, "Setup")
     dana.is_now(0.2, "Answered")

@@ -39,6 +39,11 @@ def inside(who: Extension, number: str | None = None) -> _End:
     return {"phoneNumber": number or who.number, "name": who.name, "extensionId": who.id}
 
 
+def dialling(who: Extension, number: str) -> _End:
+    """An extension that dials: its caller id, and no name yet."""
+    return {"phoneNumber": number, "extensionId": who.id}
+
+
 def written(body: object) -> bytes:
     """Compact JSON."""
     return json.dumps(body, separators=(",", ":")).encode()
