@@ -537,3 +537,62 @@ def test_a_record_without_any_leg_or_time_of_legs_is_read() -> None:
     for legs in (None, [], [{"result": "Accepted"}, {"startTime": None, "extension": {"id": DANA.id}}]):
         call = from_log(record(result="Accepted", legs=legs))
         assert (call.direction, call.state) == (Direction.INBOUND, CallState.ENDED)
+
+
+# Anything else ------------------------------------------------------------------------------------------------------
+
+ODD: list[object] = [
+    None,
+    True,
+    -1,
+    0,
+    1e300,
+    10**30,
+    "",
+    " ",
+    "0001-01-01T00:00:00Z",
+    "9999-12-31T23:59:59Z",
+    "x" * 300,
+    [],
+    {},
+    [{}],
+]
+
+
+def paths(value: object, so_far: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
+    """Every place in a JSON value."""
+    inner: list[tuple[str | int, object]] = []
+    if isinstance(value, dict):
+        inner = list(value.items())
+    elif isinstance(value, list):
+        inner = list(enumerate(value))
+    return [so_far] * bool(so_far) + [path for key, one in inner for path in paths(one, (*so_far, key))]
+
+
+def put(body: Any, path: tuple[str | int, ...], value: object) -> Any:
+    for key in path[:-1]:
+        body = body[key]
+    body[path[-1]] = value
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        (calls.play(calls.SCRIPTS["attended_transfer"], CALL)[12], ""),
+        (calls.play(calls.SCRIPTS["outbound"], CALL)[1], ""),
+        (history("answered", CALL)[0], "history"),
+        (history("voicemail", CALL)[0], "history"),
+        (history("attended_transfer", CALL)[0], "history"),
+    ],
+)
+def test_whatever_stands_in_any_field_is_read_or_unreadable(said: Said, kind: str) -> None:
+    made = adapter()
+    for path in paths(msgspec.json.decode(said.body)):
+        for odd in ODD:
+            body = changed(said, lambda whole, path=path, odd=odd: put(whole, path, odd)).body  # type: ignore[misc]
+            message = RawMessage(body, AT, kind=kind)
+            try:
+                made.parse(message)
+            except Unreadable:
+                continue
+            in_memory(made, [(0, message)])

@@ -14,6 +14,8 @@ SYSTEM = "ringcentral"
 LONGEST_EXTENSION = 6  # RingCentral's extension numbers have up to six digits
 _SERVICE_CODES = {f"{digit}11" for digit in range(2, 10)} | {"933", "988"}  # short, and yet outside
 
+_FIRST_YEAR, _LAST_YEAR = 1990, 2200  # others cannot be reckoned with
+
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
 
 
@@ -74,9 +76,8 @@ def utc(moment: datetime) -> datetime:
     """`moment` in UTC, which is also meant where no zone is given.
 
     Raises:
-        Unreadable: it lies outside the calendar.
+        Unreadable: it lies outside the years in which people make calls.
     """
-    try:
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-    except OverflowError:
-        raise Unreadable("A time of RingCentral's lies outside the calendar.") from None
+    if not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
+        raise Unreadable("A time of RingCentral's lies outside the years in which people make calls.")
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
