@@ -130,6 +130,16 @@ async def test_an_order_that_cannot_be_renewed_is_replaced(place: Place) -> None
     assert order not in cloud.orders
 
 
+async def test_an_order_that_delivers_is_kept_until_there_is_another(place: Place) -> None:
+    cloud, made, http = place
+    await detail(made, http)
+    (order,) = cloud.orders
+    cloud.knock = lambda letter: (503, {})
+    with pytest.raises(NeedsFixing):
+        await adapter(base_of(made)).supervise(http, ADDRESS)
+    assert list(cloud.orders) == [order]
+
+
 async def test_a_second_order_for_our_address_goes_and_others_are_left_alone(place: Place) -> None:
     cloud, made, http = place
     await detail(made, http)

@@ -126,9 +126,10 @@ class Subscription:
     async def _renew(self, http: httpx.AsyncClient, order: _Order, address: str) -> _Order:
         try:
             answer = await self._rest.medium.ask(http, "PUT", f"{_ORDERS}/{order.id}", json=self._wanted(address))
-        except GivenUp:  # it cannot be changed, or is gone meanwhile
+        except GivenUp:  # it cannot be changed, or is gone meanwhile; it may still deliver, so it goes last
+            made = await self._order(http, address)
             await self._cancel(http, order)
-            return await self._order(http, address)
+            return made
         return decoded(answer, _Order)
 
     async def _cancel(self, http: httpx.AsyncClient, order: _Order) -> None:
