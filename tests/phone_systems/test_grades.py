@@ -67,9 +67,8 @@ def test_its_speaker_plays_what_it_says(told: Report) -> None:
     assert set(speaker.scenarios) | told.scenarios.keys() == set(SCENARIOS)
     assert not set(speaker.scenarios) & told.scenarios.keys()
     if "history" in rules:
-        assert isinstance(speaker, HistorySpeaker)
-    if "proof" in rules and isinstance(speaker, WebhookSpeaker):
-        assert speaker.vectors or speaker.forge is not None
+        by_file = ROOT / "tests" / "phone_systems" / f"test_{module_of(told.system)}_history.py"
+        assert isinstance(speaker, HistorySpeaker) or by_file.is_file()
     if "content" in rules:
         secrets = (speaker.secret,) if isinstance(speaker, WebhookSpeaker) else ()
         made = adapter_class(told.system).configure("main", speaker.options(*secrets, address=ADDRESS))

@@ -24,6 +24,7 @@ MOST_MESSAGES = 200
 Id = Annotated[int, PathParameter(ge=1, le=2**63 - 1)]
 Before = Annotated[int | None, QueryParameter(ge=1, le=2**63 - 1, description="Go on after the message with this id.")]
 Numbers = Annotated[bool, QueryParameter(description="Show telephone numbers whole.")]
+Unread = Annotated[bool, QueryParameter(description="Only what was not understood.")]
 Fields = Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED)]
 
 
@@ -50,7 +51,7 @@ class PhonePages(Controller):
         *,
         account: FromPath[str],
         tenant: Tenant = None,
-        unread: bool = False,
+        unread: Unread = False,
         before: Before = None,
         numbers: Numbers = False,
     ) -> Template:
@@ -146,7 +147,7 @@ class PhoneApi(Controller):
         *,
         account: FromPath[str],
         tenant: Tenant = None,
-        unread: Annotated[bool, QueryParameter(description="Only what was not understood.")] = False,
+        unread: Unread = False,
         before: Before = None,
         limit: Annotated[int, QueryParameter(ge=1, le=MOST_MESSAGES)] = 50,
         numbers: Numbers = False,

@@ -104,7 +104,7 @@ class ThreeCxSpeaker:
             "duration": _clock(part.talked_s),
             "startUtc": _stamp(call.at + timedelta(seconds=part.begin_s)),
             "endUtc": _stamp(call.at + timedelta(seconds=_end_s(part))),
-            "summary": "",
+            "summary": "Wants a new boiler." if scenario == "answered" else "",
             "transcription": "",
             "recordingUrl": "",
         }
