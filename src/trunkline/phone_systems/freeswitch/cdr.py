@@ -5,7 +5,6 @@
 import base64
 import binascii
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from urllib.parse import parse_qsl, unquote
@@ -205,8 +204,8 @@ def _who(record: _Record) -> dict[str, object]:
     dialled = record.get(DIALS) or text_of(record.profiles[-1].get("destination_number"))
     is_inside = not shop.is_outside(talked) if talked else bool(shop.extension.fullmatch(dialled))
     if record.get(DIALS) or not is_inside:
-        number = dialled_number(dialled)
-        outbound = {"direction": Direction.OUTBOUND, "external_number": number} if number else {}
+        outside = dialled_number(dialled)
+        outbound = {"direction": Direction.OUTBOUND, "external_number": outside} if outside else {}
         return {**outbound, "party": shop.agent(channel)}
     return {"direction": Direction.INTERNAL, "party": shop.agent(talked) if talked else None}
 

@@ -193,9 +193,9 @@ def _talking(read: _Reader, own: Channel, other: Channel) -> list[tuple[Channel,
     if len(real) == 1:  # behind plumbing is whoever called
         return [(channel, {"party": read.shop.agent(channel)}) for channel in inside if channel.is_dialled]
     if len(inside) == 1:
-        colleague = [(inside[0], {"party": read.shop.agent(inside[0])})]
+        colleague: tuple[Channel, dict[str, object]] = (inside[0], {"party": read.shop.agent(inside[0])})
         customer = [(channel, _customer(read.number_of(channel))) for channel in outside if channel.is_dialled]
-        return [*colleague, *customer]
+        return [colleague, *customer]
     called = next((channel for channel in real if channel.uuid == read.get("Bridge-B-Unique-ID")), other)
     return [(called, {"party": read.shop.agent(called)})] if real else []
 
