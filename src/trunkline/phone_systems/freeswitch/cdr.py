@@ -169,23 +169,21 @@ class _Record:
 
 def _calling_leg(record: _Record, start: datetime, end: datetime) -> list[CallEvent]:
     told = _who(record)
-    if record.cause in TRANSFERS:  # the call goes on without this leg
-        return [
-            record.tell(EventKind.STARTED, start, **{**told, "party": record.shop.agent(record.channel)}),
-            record.tell(EventKind.LEFT, end, reason=reason(record.cause)),
-        ]
-    talk = record.talk
-    return [
-        record.tell(
-            EventKind.RECORD,
-            start,
-            reason=reason(record.cause),
-            ring_s=_seconds(start, talk),
-            talk_s=_seconds(talk, end),
-            total_s=_seconds(start, end),
-            **told,
-        )
-    ]
+    itself = {**told, "party": OUTSIDE if record.shop.is_outside(record.channel) else record.shop.agent(record.channel)}
+    left = record.tell(EventKind.LEFT, end, reason=reason(record.cause))
+    if record.cause in TRANSFERS:  # the call goes on without this leg, so this is not how it began or ended
+        return [record.tell(EventKind.UNKNOWN, start, **itself), left]
+    whole_call = record.tell(
+        EventKind.RECORD,
+        start,
+        leg_key=None,
+        reason=reason(record.cause),
+        ring_s=_seconds(start, record.talk),
+        talk_s=_seconds(record.talk, end),
+        total_s=_seconds(start, end),
+        **told,
+    )
+    return [whole_call, record.tell(EventKind.STARTED, start, **itself), left]
 
 
 def _who(record: _Record) -> dict[str, object]:
