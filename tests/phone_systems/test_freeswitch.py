@@ -501,6 +501,19 @@ def test_every_way_to_send_a_record_says_the_same(scenario: str) -> None:
     assert all(told_by(way) == expected for way in ways)
 
 
+def test_a_record_that_is_sent_again_in_another_form_is_known_again() -> None:
+    body = record("answered")
+    made = adapter(cdr_passwords=["not-a-real-password"])
+    header = f"Basic {base64.b64encode(b'trunkline:not-a-real-password').decode()}"
+
+    def delivery_id(body: bytes) -> str | None:
+        return made.verify(Delivery(body, AT, (("authorization", header),))).delivery_id
+
+    ways = [body, b"cdr=" + quote(body, safe="").encode(), b"cdr=" + base64.b64encode(body)]
+    assert len({delivery_id(way) for way in ways}) == 1
+    assert len({delivery_id(way) for way in (body, record("missed"), b"cdr=!!", b"cdr=!")}) == 4
+
+
 @pytest.mark.parametrize(
     ("body", "sentence"),
     [

@@ -79,7 +79,7 @@ class FreeSwitchAdapter:
         return cls(account, read_options(FreeSwitchOptions, account, options))
 
     def verify(self, delivery: Delivery) -> RawMessage:
-        """Prove who posted a call record, by HTTP Basic. A record that is posted again has the same bytes.
+        """Prove who posted a call record, by HTTP Basic. A record that is posted again is known however it is wrapped.
 
         Raises:
             Refused: the credentials are missing or wrong, or none are set up.
@@ -87,7 +87,9 @@ class FreeSwitchAdapter:
         scheme, _, proof = delivery.header("authorization").partition(" ")
         if scheme.lower() != "basic" or not any_holds(proof, self._credentials):
             raise Refused("The user name and password are none of this account's.")
-        return RawMessage(delivery.body, delivery.received_at, delivery_id=f"cdr:{fingerprint(delivery.body)}")
+        return RawMessage(
+            delivery.body, delivery.received_at, delivery_id=f"cdr:{fingerprint(_content(delivery.body))}"
+        )
 
     def parse(self, message: RawMessage) -> list[Parsed]:
         """The events in one event of the event socket, or in one call record.
@@ -135,6 +137,13 @@ def _check(account: str, options: FreeSwitchOptions) -> None:
 
 def _basic(username: str, password: str) -> str:
     return base64.b64encode(f"{username}:{password}".encode()).decode()
+
+
+def _content(body: bytes) -> bytes:
+    try:
+        return unpacked(body)
+    except Unreadable:  # kept as it is, for whoever reads why it cannot be read
+        return body
 
 
 def _read(body: bytes) -> Event:
