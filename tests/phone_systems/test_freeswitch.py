@@ -196,13 +196,22 @@ def test_of_two_colleagues_the_one_who_was_called_answers() -> None:
 
 
 def test_early_media_are_no_answer() -> None:
-    assert answers(DESK, other_leg(CARRIER), {"Other-Leg-Channel-Answered-Time": "0"})[1:] == []
-    assert answers(TRUNK, other_leg(PHONE), {"Other-Leg-Channel-Answered-Time": "0"}) == []
+    early = {"Other-Leg-Channel-Created-Time": "1772463600000000", "Other-Leg-Channel-Answered-Time": "0"}
+    assert answers(DESK, other_leg(CARRIER), early) == [(B, PartyKind.AGENT, None)]
+    assert answers(TRUNK, other_leg(PHONE), early) == []
+    # The copy of the leg that dialled holds no times, which says nothing.
+    assert answers(TRUNK, other_leg(PHONE), {**early, "Other-Leg-Channel-Created-Time": "0"})
 
 
 def test_a_bridge_with_a_peer_that_is_not_described_joins_the_legs() -> None:
-    told = event("CHANNEL_BRIDGE", TRUNK, {"Bridge-A-Unique-ID": A, "Bridge-B-Unique-ID": C})
-    assert [(item.kind, item.leg_key) for item in told] == [(EventKind.UNKNOWN, A), (EventKind.UNKNOWN, C)]
+    ends = {"Bridge-A-Unique-ID": A, "Bridge-B-Unique-ID": C}
+    joined = [(EventKind.UNKNOWN, A), (EventKind.UNKNOWN, C)]
+    told = event("CHANNEL_BRIDGE", TRUNK, ends)
+    assert [(item.kind, item.leg_key) for item in told] == joined
+    # What is described may still be the peer before.
+    told = event("CHANNEL_BRIDGE", TRUNK, ends, other_leg(PHONE), {"Caller-Transfer-Source": "1:1:att_xfer:1@x/2@x"})
+    assert [(item.kind, item.leg_key) for item in told] == [*joined, (EventKind.TRANSFERRED, None)]
+    assert told[-1].party is None
 
 
 def test_a_colleagues_mobile_outside_is_a_colleague() -> None:

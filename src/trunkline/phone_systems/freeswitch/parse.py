@@ -172,10 +172,11 @@ def _answer(read: _Reader) -> list[CallEvent]:
 
 def _bridge(read: _Reader) -> list[CallEvent]:
     own, other = read.own, read.other
-    legs = (own.uuid, other.uuid, read.get("Bridge-A-Unique-ID"), read.get("Bridge-B-Unique-ID"))
-    joined = [read.tell(EventKind.UNKNOWN, leg_key=leg) for leg in dict.fromkeys(legs) if leg]  # one call from now on
-    if not other.uuid:
-        return joined
+    ends = [leg for leg in (read.get("Bridge-A-Unique-ID"), read.get("Bridge-B-Unique-ID")) if leg]
+    ends = ends or [leg for leg in (own.uuid, other.uuid) if leg]
+    joined = [read.tell(EventKind.UNKNOWN, leg_key=leg) for leg in ends]  # one call from now on
+    if other.uuid not in ends:  # nothing is told of the other leg, or still of the one before
+        return [*joined, *_attended_transfer(read, [])]
     answered = [
         read.tell(EventKind.ANSWERED, leg_key=channel.uuid, **told)
         for channel, told in _talking(read, own, other)
@@ -205,9 +206,10 @@ def _customer(number: str | None) -> dict[str, object]:
 
 
 def _is_up(read: _Reader, channel: Channel) -> bool:
-    """Whether a phone was picked up; early media are bridged before."""
+    """Whether a phone was picked up; early media are bridged before. A copy of the other leg may hold no times."""
     side = "Caller" if channel.uuid == read.get("Unique-ID") else "Other-Leg"
-    return read.get(f"{side}-Channel-Answered-Time") != "0"
+    has_times = read.get(f"{side}-Channel-Created-Time") not in ("", "0")
+    return not has_times or read.get(f"{side}-Channel-Answered-Time") != "0"
 
 
 def _attended_transfer(read: _Reader, answered: list[CallEvent]) -> list[CallEvent]:
