@@ -80,7 +80,7 @@ def test_a_number_with_a_remark_is_found_as_the_library_finds_it(number: str, re
     assert phone.extract(text) == [(expected, Certainty.KNOWN)]
 
 
-@pytest.mark.parametrize("text", [None, "", " Anonymous ", "RESTRICTED", "<unknown>", "+266696687", "s"])
+@pytest.mark.parametrize("text", [None, "", " Anonymous ", "RESTRICTED", "<unknown>", "+266696687", "s", "0000000000"])
 def test_withheld_numbers_have_many_spellings(text: str | None) -> None:
     assert phone.is_withheld(text)
 

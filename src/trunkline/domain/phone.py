@@ -25,11 +25,12 @@ _EXTENSION = re.compile(r" (?:x|ext\.?) ?[0-9]{1,5}")
 _NANP_REMARK = re.compile(r"\(?([2-9][0-9]{2})\)?[ .-]?([2-9][0-9]{2})[ .-]?([0-9]{4})[ ][^\d#]*")
 
 # How phone systems spell "the caller withheld the number"; compared in lower case, without blanks at the ends.
-# +266696687 is ANONYMOUS on a keypad.
+# +266696687 is ANONYMOUS on a keypad; ten zeros are FreeSWITCH's number for a caller without one.
 WITHHELD = frozenset(
     {
         "",
         "*",
+        "0000000000",
         "+266696687",
         "266696687",
         "<unknown>",
