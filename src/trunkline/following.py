@@ -1,6 +1,7 @@
 """Which phone systems are followed, for whom, and what each of them needs meanwhile."""
 
 import contextlib
+from collections.abc import Sequence
 from functools import partial
 
 import httpx
@@ -14,6 +15,7 @@ from trunkline.calls.sweeper import Sweeper
 from trunkline.calls.upkeep import Quiet, Upkeep
 from trunkline.domain import phone
 from trunkline.domain.hours import BusinessHours
+from trunkline.mirror.catalog import TYPED
 from trunkline.phone_systems.base import (
     Adapter,
     CallerIdAdapter,
@@ -28,6 +30,7 @@ from trunkline.roster import Background, Roster, alone
 from trunkline.settings import NetworkSettings, PhoneSystemSettings, Settings
 from trunkline.store.database import Database, DatabaseUnavailable
 from trunkline.store.locks import AdvisoryLock
+from trunkline.store.mirror import feed_states
 from trunkline.web.ports import Asking, Hook
 
 NETWORKS_TENANT = 0  # under which a network's phone systems stand in the inbox
@@ -171,11 +174,29 @@ class Following:
             self._http,
             address=f"{self._settings.public_url}/hooks/{account.name}" if self._settings.public_url else None,
             quiet=Quiet(BusinessHours.parse(settings.hours), minutes, timezone) if minutes else None,
-            history=HistoryCheck(self._database, self._desk, self._alarms, account, self._http, timezone=timezone)
-            if has_history
-            else None,
+            history=self._history(account, timezone) if has_history else None,
             history_every_s=self._settings.history_every_s,
         )
+
+    def _history(self, account: PhoneAccount, timezone: str) -> HistoryCheck:
+        return HistoryCheck(
+            self._database,
+            self._desk,
+            self._alarms,
+            account,
+            self._http,
+            timezone=timezone,
+            is_ready=partial(self._are_copied, account.tenant_ids),
+        )
+
+    async def _are_copied(self, tenant_ids: Sequence[int]) -> bool:
+        """Whether callers can be told: everything that a ringing phone needs has been copied once."""
+        async with self._database.connection() as connection:
+            for tenant_id in tenant_ids:
+                states = await feed_states(connection, tenant_id)
+                if not all(one.name in states and states[one.name].complete for one in TYPED):
+                    return False
+        return True
 
     def _settings_of(self, name: str) -> PhoneSystemSettings:
         return next(one for one in self._settings.phone_systems if one.account == name)

@@ -56,8 +56,19 @@ class Shop:
         self.desk = CallDesk(database, self.room.inbox, self.room.tracker, self.room.identification)
         self.alarms = Alarms(database)
         self.http = httpx.AsyncClient()
-        self.check = HistoryCheck(database, self.desk, self.alarms, self.account, self.http, timezone="America/Toronto")
+        self.check = HistoryCheck(
+            database,
+            self.desk,
+            self.alarms,
+            self.account,
+            self.http,
+            timezone="America/Toronto",
+            is_ready=self.is_ready,
+        )
         self.database = database
+
+    async def is_ready(self) -> bool:
+        return True
 
     async def ledger(self) -> list[rows.LedgerDay]:
         async with self.database.connection() as connection:

@@ -291,11 +291,11 @@ class Office:
         with self.client(**headers) as client:
             return client.get(path)
 
-    def post(self, event: Mapping[str, object]) -> httpx.Response:
+    def post(self, event: Mapping[str, object] | bytes, *, account: str = HOOK) -> httpx.Response:
         """Deliver a webhook."""
         body, headers = delivery(event)
         with self.client(**headers) as client:
-            return client.post(f"/hooks/{HOOK}", content=body).raise_for_status()
+            return client.post(f"/hooks/{account}", content=body).raise_for_status()
 
     def calls(self, tenant: int = TENANT) -> list[dict[str, Any]]:
         """The calls there are, the newest first."""

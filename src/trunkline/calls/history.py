@@ -5,7 +5,7 @@ reconnect, and on a schedule; what it tells of is written down, so that the ledg
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -26,6 +26,7 @@ from trunkline.store.database import Database
 log = structlog.get_logger(__name__)
 
 EVERY_S = 15 * 60.0
+NOT_READY_S = 1.0
 FIRST_LOOK_BACK = timedelta(days=7)
 # A ring of now must not wait behind a thousand calls of yesterday.
 CHUNK = 50
@@ -40,7 +41,10 @@ class Checked(msgspec.Struct, frozen=True):
 
 
 class HistoryCheck:
-    """Looks into the history of one phone system. `look_soon` asks for a look out of turn."""
+    """Looks into the history of one phone system. `look_soon` asks for a look out of turn.
+
+    `is_ready` says whether callers can be told by now: on the first day the customers have to be copied first.
+    """
 
     def __init__(
         self,
@@ -51,6 +55,7 @@ class HistoryCheck:
         http: httpx.AsyncClient,
         *,
         timezone: str,
+        is_ready: Callable[[], Awaitable[bool]],
     ) -> None:
         self._database = database
         self._desk = desk
@@ -58,6 +63,7 @@ class HistoryCheck:
         self._account = account
         self._http = http
         self._zone = ZoneInfo(timezone)
+        self._is_ready = is_ready
         self._wake = asyncio.Event()
 
     def look_soon(self) -> None:
@@ -67,6 +73,9 @@ class HistoryCheck:
     async def run(self, every_s: float = EVERY_S) -> None:
         """Look at once and then again and again, until cancelled; ends where no history is set up."""
         while True:
+            if not await self._is_ready():
+                await asyncio.sleep(NOT_READY_S)
+                continue
             self._wake.clear()
             try:
                 found = await self.look()
