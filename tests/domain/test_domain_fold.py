@@ -304,3 +304,25 @@ def test_what_was_recorded_said_and_written_down_is_kept() -> None:
     )
     assert call.recordings == ("https://vendor.example/vm", "https://vendor.example/rec")
     assert call.contents == ("Jane asks for a plumber.",)
+
+
+def test_a_phone_that_was_picked_up_does_not_stop_ringing_afterwards() -> None:
+    """Where a system says only that a phone is gone, an adapter cannot tell whether it still rang."""
+    call = fold(
+        [
+            inbound(),
+            at(2, K.RINGING, "b", DANA),
+            at(2, K.RINGING, "c", SAM),
+            at(5, K.ANSWERED, "b", DANA),
+            at(5, K.RING_ENDED, "c", SAM, reason=EndReason.CANCELLED),
+            at(5, K.LEFT, "c", SAM, reason=EndReason.NORMAL),
+            at(60, K.RING_ENDED, "b", DANA, reason=EndReason.CANCELLED),
+            at(60, K.LEFT, "b", DANA, reason=EndReason.NORMAL),
+            at(60, K.ENDED, "a", CALLER, reason=EndReason.NORMAL),
+        ]
+    )
+    assert {leg.leg_key: leg.reason for leg in call.legs} == {
+        "a": None,
+        "b": EndReason.NORMAL,
+        "c": EndReason.ELSEWHERE,
+    }

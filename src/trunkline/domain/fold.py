@@ -287,7 +287,7 @@ class _Legs:
             leg.rang_at = leg.rang_at or event.occurred_at
         elif event.kind is EventKind.ANSWERED:
             leg.answered_at = leg.answered_at or event.occurred_at
-        elif event.kind is EventKind.RING_ENDED:
+        elif event.kind is EventKind.RING_ENDED and leg.answered_at is None:  # who was picked up rings no longer
             leg.ring_ended_at, leg.reason = event.occurred_at, event.reason
         elif event.kind is EventKind.LEFT:
             leg.left_at = leg.left_at or event.occurred_at
