@@ -1,7 +1,7 @@
 """What Quo says of a call, in ours: both generations of webhooks and both of its REST API.
 
 The current generation puts the call under `resource` and what surrounds it under `context`; the older one puts all
-under `object`. The vendor documents the envelopes, and of the fields only some; they are looked for wherever they were seen.
+under `object`. The vendor documents the envelopes, and of the fields only some; each is looked for in several places.
 
 A number of a team rings all its members at once, and nobody says whose phones: a call has no legs, only who took it.
 """

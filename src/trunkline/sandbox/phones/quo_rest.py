@@ -45,19 +45,24 @@ class QuoRest:
             return self.faults.pop(0)
         if request.headers.get("authorization") != API_KEY:
             return _refused(401, "Unauthorized")
-        path, method = request.url.path, request.method
-        if path.startswith("/v1/"):
+        if request.url.path == "/recordings/1.mp3":
+            return AnyResponse(b"ID3 sound", status_code=200, media_type="audio/mpeg")
+        if request.url.path.startswith("/v1/"):
             return self._older(request)
         if request.headers.get("quo-api-version") != VERSION:
             return _refused(400, "The header Quo-Api-Version is missing.")
+        return await self._current(request)
+
+    async def _current(self, request: AnyRequest) -> AnyResponse:
+        path = request.url.path
         if path == "/calls" and not self.is_older:
             return self._all_calls(request)
+        if path == "/webhooks" and request.method == "POST":
+            return self._ordered(await request.json())
         if path == "/webhooks":
-            return self._ordered(await request.json()) if method == "POST" else self._page(request, self.hooks)
+            return self._page(request, self.hooks)
         if path.startswith("/webhooks/"):
             return await self._changed(request, path.removeprefix("/webhooks/"))
-        if path == "/recordings/1.mp3":
-            return AnyResponse(b"ID3 sound", status_code=200, media_type="audio/mpeg")
         return _refused(404, "Not found")
 
     # Webhooks ---------------------------------------------------------------------------------------------------
