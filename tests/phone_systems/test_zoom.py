@@ -154,6 +154,17 @@ def test_a_queue_and_a_receptionist_route_and_a_caller_who_gives_up_there_was_no
     assert (call.state, call.outcome, call.queues) == (CallState.ENDED, Outcome.ABANDONED, ("Service",))
 
 
+def test_a_queue_that_comes_back_to_a_member_is_one_call_that_still_rings() -> None:
+    told = {"call_id": "737", "caller": JANE, "callee": DANA}
+    first = {**told, "ringing_start_time": stamp(2), "call_end_time": stamp(20), "handup_result": "No Answer"}
+    again = {**told, "ringing_start_time": stamp(30)}
+    messages = [message("callee_missed", first, after_s=20), message("callee_ringing", again, after_s=30)]
+    assert call_of(*messages).state is CallState.RINGING
+    answer = {**again, "answer_start_time": stamp(34), "call_end_time": stamp(90)}
+    call = call_of(*messages, message("callee_ended", answer, after_s=90))
+    assert (call.outcome, call.wait_s, call.talk_s) == (Outcome.ANSWERED, 32.0, 56.0)
+
+
 def test_who_is_passed_on_by_a_receptionist_is_not_taken_for_a_colleague() -> None:
     """Seen in the wild: the receptionist stands where the caller should."""
     menu = {"extension_type": "autoReceptionist", "phone_number": "+14375550100", "extension_number": 14375550100}

@@ -5,9 +5,13 @@ from pkgutil import iter_modules
 
 from trunkline.sandbox.phones.speaker import Speaker
 
-_NOT_SPEAKERS = {"speaker", "sending", "rest"}
+_NOT_SPEAKERS = {"speaker", "sending", "rest", "lookalike"}
 
-NAMES = sorted(module.name for module in iter_modules(__path__) if module.name not in _NOT_SPEAKERS)
+NAMES = sorted(
+    module.name
+    for module in iter_modules(__path__)
+    if module.name not in _NOT_SPEAKERS and not module.name.endswith("_rest")  # look-alikes of vendors' REST APIs
+)
 
 
 def speaker(name: str) -> Speaker:
