@@ -19,8 +19,8 @@ from trunkline.phone_systems.base import HISTORY_KIND, RawMessage, Unreadable
 from trunkline.phone_systems.delivery import Delivery, Refused
 from trunkline.phone_systems.errors import GivenUp, NeedsFixing, OutcomeUnknown, RetryLater
 from trunkline.phone_systems.quo import QuoAdapter, reading
-from trunkline.sandbox.phones.quo import SPEAKER, listed
-from trunkline.sandbox.phones.quo_rest import API_KEY, QuoRest
+from trunkline.sandbox.phones.quo.rest import API_KEY, QuoRest
+from trunkline.sandbox.phones.quo.speaker import SPEAKER, listed
 from trunkline.sandbox.phones.rest import served
 from trunkline.sandbox.phones.speaker import Dialled, Letter, Said
 

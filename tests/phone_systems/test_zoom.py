@@ -19,7 +19,7 @@ from trunkline.phone_systems.zoom import ZoomAdapter, words
 from trunkline.sandbox.phones.rest import served
 from trunkline.sandbox.phones.speaker import Dialled, Letter, Said
 from trunkline.sandbox.phones.zoom import SPEAKER
-from trunkline.sandbox.phones.zoom_rest import ZoomRest
+from trunkline.sandbox.phones.zoom.rest import ZoomRest
 
 AT = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
 ADDRESS = "https://bridge.example.com/hooks/main"

@@ -5,13 +5,9 @@ from pkgutil import iter_modules
 
 from trunkline.sandbox.phones.speaker import Speaker
 
-_NOT_SPEAKERS = {"speaker", "sending", "rest", "lookalike"}
+_NOT_SPEAKERS = {"speaker", "sending", "rest"}
 
-NAMES = sorted(
-    module.name
-    for module in iter_modules(__path__)
-    if module.name not in _NOT_SPEAKERS and not module.name.endswith("_rest")  # look-alikes of vendors' REST APIs
-)
+NAMES = sorted(module.name for module in iter_modules(__path__) if module.name not in _NOT_SPEAKERS)
 
 
 def speaker(name: str) -> Speaker:

@@ -7,7 +7,7 @@ from typing import Any
 
 from litestar import Litestar
 
-from trunkline.sandbox.phones.lookalike import AnyRequest, AnyResponse, lookalike, shown
+from trunkline.sandbox.phones.rest import AnyRequest, AnyResponse, lookalike, shown
 
 LIFE_S = 3599
 LOGIN = f"Basic {b64encode(b'client-0001:not-a-real-client-secret').decode()}"

@@ -7,7 +7,7 @@ from typing import Any
 
 from litestar import Litestar
 
-from trunkline.sandbox.phones.lookalike import AnyRequest, AnyResponse, lookalike, shown
+from trunkline.sandbox.phones.rest import AnyRequest, AnyResponse, lookalike, shown
 
 API_KEY = "not-a-real-api-key"
 VERSION = "2026-03-30"
