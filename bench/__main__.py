@@ -7,7 +7,7 @@ from pathlib import Path
 
 import uvloop
 
-from bench import logged, lookup, machine, pop, report, stand, start, sync, tap, whole
+from bench import logged, lookup, machine, phones, pop, report, stand, start, sync, tap, whole
 from bench.report import Figure, under
 from trunkline.sandbox.asterisk import AmiServer
 from trunkline.store.embedded import EmbeddedPostgres
@@ -55,12 +55,35 @@ def _with_service(folder: Path, sandbox_url: str, ami: AmiServer, loop: asyncio.
     return figures
 
 
+def _phones() -> list[Figure]:
+    """What phone systems say, taken in by an installation with a usual mirror."""
+    folder = stand.fresh("phones")
+    with stand.sandbox(SMALL) as sandbox_url:
+        _grow(folder, 0, SMALL)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(_heard(folder, sandbox_url))
+
+
+async def _heard(folder: Path, sandbox_url: str) -> list[Figure]:
+    async with AmiServer() as ami:
+        loop = asyncio.get_running_loop()
+
+        def measure() -> list[Figure]:
+            with stand.served(folder, sandbox_url, ami) as served:
+                url = EmbeddedPostgres(folder / "postgres").start()
+                figures = asyncio.run_coroutine_threadsafe(phones.stream(served, ami, url), loop).result()
+                return figures + phones.webhooks(served, url)
+
+        return await asyncio.to_thread(measure)
+
+
 _PARTS = {
     "sandbox": start.measure,
     "sync": sync.measure,
     "tap": tap.measure,
     "whole": whole.measure,
     "service": _service,
+    "phones": _phones,
 }
 
 

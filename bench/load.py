@@ -24,12 +24,17 @@ class Load:
 
 def run(port: int, paths: Sequence[str], *, connections: int, seconds: float) -> Load:
     """Ask for `paths` in turn over so many connections, each asking again as soon as it was answered."""
+    requests = [f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode() for path in paths]
+    return send(port, itertools.cycle(requests), connections=connections, seconds=seconds)
+
+
+def send(port: int, requests: Iterator[bytes], *, connections: int, seconds: float) -> Load:
+    """As :func:`run`, for whole requests; there must be enough of them."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_run(port, paths, connections, seconds))
+        return runner.run(_run(port, requests, connections, seconds))
 
 
-async def _run(port: int, paths: Sequence[str], connections: int, seconds: float) -> Load:
-    requests = itertools.cycle([f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode() for path in paths])
+async def _run(port: int, requests: Iterator[bytes], connections: int, seconds: float) -> Load:
     load = Load()
     began = time.perf_counter()
     loop = asyncio.get_running_loop()
@@ -69,7 +74,7 @@ class _Asker(asyncio.Protocol):
             head, end, _ = self._received.partition(b"\r\n\r\n")
             if not end:
                 return
-            if not head.startswith(b"HTTP/1.1 200"):
+            if not head.startswith(b"HTTP/1.1 20"):
                 self.done.set_exception(RuntimeError(f"The server answered {head[:40]!r}."))
                 return
             self._length = len(head) + len(end) + int(head.partition(b"content-length: ")[2].partition(b"\r")[0])

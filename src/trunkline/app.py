@@ -19,26 +19,31 @@ from litestar import Litestar
 from trunkline.calls.desk import CallDesk
 from trunkline.calls.feed import LiveFeed
 from trunkline.calls.identify import Identification
+from trunkline.calls.inspector import Inspector
 from trunkline.calls.intake import Inbox, Refusals
+from trunkline.calls.joiner import Joiner
+from trunkline.calls.lines import PhoneLines
 from trunkline.calls.sweeper import Sweeper
 from trunkline.calls.tracker import Tracker
 from trunkline.domain.logging_plan import plan
 from trunkline.features import scope_report
+from trunkline.following import Following
 from trunkline.logbook.service import Logbook
 from trunkline.mirror.catalog import TYPED
 from trunkline.mirror.health import health
 from trunkline.mirror.surface import lay_out
 from trunkline.numbers.book import NumberBook
 from trunkline.resources import Refusal, opened, test_connection
+from trunkline.roster import Background, Roster
 from trunkline.settings import Settings
 from trunkline.store import mirror as mirror_rows
 from trunkline.store.database import Database, DatabaseUnavailable
 from trunkline.store.embedded import EmbeddedPostgres
-from trunkline.tenancy import Background, Roster, Tenancy
+from trunkline.tenancy import Tenancy
 from trunkline.tenants.registry import TenantRegistry
 from trunkline.web.application import create_web
 from trunkline.web.guard import TokenNeeded, require_token_unless_loopback
-from trunkline.web.ports import SettingsDesk
+from trunkline.web.ports import PhoneDesk, SettingsDesk
 
 log = structlog.get_logger(__name__)
 
@@ -102,9 +107,6 @@ async def running(settings: Settings, postgres: EmbeddedPostgres | None = None) 
         roster = Roster()
         registry = TenantRegistry(settings, database)
         refusals = Refusals(database)
-        tenancy = Tenancy(settings, database, http, roster, registry=registry, background=background, refusals=refusals)
-        tenancy.open(await registry.read())
-
         logbook = Logbook(
             database,
             roster.notes,
@@ -113,10 +115,21 @@ async def running(settings: Settings, postgres: EmbeddedPostgres | None = None) 
             settle_s=settings.settle_s,
         )
         identification = Identification(database, roster.timezones)
+        in_front = {one.account: one.in_front_of for one in settings.phone_systems if one.in_front_of}
+        tracker = Tracker(database, identification, logbook.start_soon, in_front)
+        joiner = Joiner(database, tracker, roster.accounts, in_front)
+        inspector = Inspector(database, tracker, roster.accounts)
+        desk = CallDesk(database, Inbox(database), tracker, identification, joiner)
+        sweeper = Sweeper(database, tracker, roster.accounts, roster.regions, logbook.start_soon)
+        following = Following(
+            settings, database, http, roster, background, desk=desk, sweeper=sweeper, refusals=refusals
+        )
+        tenancy = Tenancy(
+            settings, database, http, roster, registry=registry, background=background, following=following
+        )
+        tenancy.open(await registry.read())
         with contextlib.suppress(DatabaseUnavailable):
             await identification.open()
-        tracker = Tracker(database, identification, logbook.start_soon)
-        desk = CallDesk(database, Inbox(database), tracker, identification)
         feed = LiveFeed(database)
         numbers = NumberBook(database, identification.card, roster.is_remembering, tracker.identify_anew)
         await logbook.open()
@@ -127,9 +140,8 @@ async def running(settings: Settings, postgres: EmbeddedPostgres | None = None) 
         background.keep("live feed", feed.run)
         if postgres is not None:
             background.keep("embedded PostgreSQL", partial(_keep_alive, postgres))
-        sweeper = Sweeper(database, tracker, roster.accounts, roster.regions, logbook.start_soon)
         background.keep("housekeeping", partial(_keep_house, sweeper, logbook, refusals))
-        tenancy.start(desk, sweeper, numbers)
+        tenancy.start(numbers)
         background.keep("tenants", tenancy.run)
 
         web = create_web(
@@ -143,6 +155,7 @@ async def running(settings: Settings, postgres: EmbeddedPostgres | None = None) 
             health=partial(health, database, round_s=settings.mirror_interval_s),
             hooks=roster.hooks,
             settings_desk=SettingsDesk(registry, partial(test_connection, database=database, http=http)),
+            phones=PhoneDesk(inspector, joiner, PhoneLines(database, inspector, http), roster.asking),
             access_token=token,
             allowed_hosts=settings.allowed_hosts,
         )

@@ -28,6 +28,7 @@ from pydantic_settings import (
 )
 
 from trunkline.domain.credentials import TypedCredentials, mistakes
+from trunkline.domain.hours import BusinessHours
 from trunkline.secret_sources import as_sentence, read_secret
 
 DEFAULT_PORT = 8040
@@ -70,12 +71,26 @@ class ServiceTitanSettings(BaseModel):
 
 
 class PhoneSystemSettings(BaseModel):
-    """One phone system: `account` is our name for it, `system` the adapter; all else goes to the adapter."""
+    """One phone system: `account` is our name for it, `system` the adapter; all else goes to the adapter.
+
+    With `learn` its messages are stored and shown beside what was understood of them, but make no calls. `in_front_of`
+    names those that its calls come to next. `quiet_alarm_min` minutes without a message within `hours` are an alarm.
+    """
 
     model_config = ConfigDict(extra="allow")
 
     account: str = Field(pattern=r"^[a-z0-9-]{1,40}$")
     system: str
+    learn: bool = False
+    in_front_of: list[str] = []
+    hours: str = "mon-fri 08:00-17:00"
+    quiet_alarm_min: int | None = Field(default=None, ge=1)
+
+    @field_validator("hours")
+    @classmethod
+    def _readable_hours(cls, value: str) -> str:
+        BusinessHours.parse(value)
+        return value
 
     def options(self) -> dict[str, Any]:
         """What the adapter is configured with, secrets resolved."""
@@ -146,6 +161,8 @@ class Settings(BaseSettings):
     networks: list[NetworkSettings] = []
     mirror_interval_s: float = Field(default=60.0, gt=0)
     settle_s: float = Field(default=105.0, gt=0)
+    history_every_s: float = Field(default=900.0, ge=1)
+    public_url: str | None = Field(default=None, pattern=r"^https?://[^/\s]+(/[^\s?#]*[^/\s?#])?$")
 
     @property
     def phone_systems(self) -> list[PhoneSystemSettings]:
@@ -166,6 +183,9 @@ class Settings(BaseSettings):
         accounts = [system.account for system in self.phone_systems]
         if len(set(accounts)) != len(accounts):
             raise ValueError("two phone systems have the same account name")
+        for system in self.phone_systems:
+            if strangers := sorted({*system.in_front_of} - {*accounts} | ({system.account} & {*system.in_front_of})):
+                raise ValueError(f"{system.account} cannot be in front of {strangers[0]}: name another phone system")
         names = [network.name for network in self.networks]
         if len(set(names)) != len(names):
             raise ValueError("two networks have the same name")

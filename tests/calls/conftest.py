@@ -10,8 +10,11 @@ from databases import fresh_database
 from trunkline.calls import identify
 
 _TABLES = (
+    "calls.joins",
     "logbook.intents", "logbook.entries", "calls.events", "calls.keys", "calls.calls", "calls.inbox",
-    "calls.connections", "calls.number_decisions", "mirror.phone_index", "mirror.customers",
+    "calls.connections", "calls.number_decisions", "calls.told", "calls.history_checks", "calls.alarms",
+    "calls.refusals",
+    "mirror.phone_index", "mirror.customers",
 )  # fmt: skip
 
 

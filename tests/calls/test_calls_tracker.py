@@ -325,8 +325,8 @@ async def test_a_merge_can_be_undone(room: Room) -> None:
     await room.hear(ACCOUNT, linking)
     (older, _), (younger, _) = before
     async with room.database.transaction() as connection:
-        await call_rows.unmerge(connection, younger)
-    await room.tracker.refold(ACCOUNT, [older, younger])
+        assert await call_rows.unmerge(connection, younger) == older
+        await room.tracker.fold_within(connection, ACCOUNT, [older, younger])
     first, second = await room.calls()
     assert (second.id, second.call) == before[1]
     assert (first.id, first.call.events) == (older, 2), "the event that linked them stays where it came in"

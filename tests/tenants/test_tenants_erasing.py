@@ -13,7 +13,8 @@ from trunkline.tenants.registry import TenantRegistry, mirror_lock
 _TABLES = (
     "select table_schema || '.' || table_name from information_schema.columns"
     " where column_name = 'tenant_id' and table_schema in ('mirror', 'calls', 'logbook', 'ops')"
-    " and not (select relispartition from pg_class where oid = (table_schema || '.' || table_name)::regclass)"
+    " and (select relkind in ('r', 'p') and not relispartition from pg_class"
+    " where oid = (table_schema || '.' || table_name)::regclass)"
 )
 
 
@@ -55,6 +56,9 @@ _ROWS = {
     ),
     "calls.number_restores": "application_guid: gen_random_uuid()",
     "calls.refusals": "account, day, refused: 'main', current_date, 1",
+    "calls.told": "account, key, began_at, day: 'main', 'k', now(), current_date",
+    "calls.history_checks": "account, checked_until, checked_at: 'main', now(), now()",
+    "calls.alarms": "account, kind, detail, began_at: 'main', 'silence', 'x', now()",
     "calls.connections": "account, state, since: 'main', 'connected', now()",
     "calls.inbox": "account, received_at, body: 'main', now(), 'not understood'",
 }  # fmt: skip

@@ -38,9 +38,13 @@ class Account:
 
 @dataclass(frozen=True)
 class PhoneAccount(Account):
-    """One that is configured, and can be listened to."""
+    """One that is configured, and can be listened to.
+
+    With `learn` its messages are stored and understood, but make no calls.
+    """
 
     adapter: Adapter
+    learn: bool = False
 
     def serves_as(self, other: "PhoneAccount") -> bool:
         """Whether it serves the same tenants in the same way as `other`."""

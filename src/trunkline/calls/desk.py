@@ -9,6 +9,7 @@ from trunkline.calls.account import PhoneAccount
 from trunkline.calls.feed import to_view
 from trunkline.calls.identify import Identification
 from trunkline.calls.intake import Inbox, StoredMessage
+from trunkline.calls.joiner import Joiner
 from trunkline.calls.tracker import Tracker
 from trunkline.calls.views import CallDetail, CallView, ConnectionView, EventView, NetworkCard, WriteView
 from trunkline.domain import phone
@@ -17,7 +18,7 @@ from trunkline.domain.events import CallEvent, EventKind
 from trunkline.domain.network import owner, shared_card
 from trunkline.phone_systems.base import LinkState, RawMessage
 from trunkline.store import calls as rows
-from trunkline.store import views
+from trunkline.store import joins, views
 from trunkline.store.database import Database, DatabaseUnavailable
 
 log = structlog.get_logger(__name__)
@@ -30,8 +31,16 @@ RETRY_S = 0.5
 class CallDesk:
     """The facade of the room. Messages of one account are understood in order, by a worker of their own."""
 
-    def __init__(self, database: Database, inbox: Inbox, tracker: Tracker, identification: Identification) -> None:
+    def __init__(
+        self,
+        database: Database,
+        inbox: Inbox,
+        tracker: Tracker,
+        identification: Identification,
+        joiner: Joiner | None = None,
+    ) -> None:
         self._database = database
+        self._joiner = joiner
         self._inbox = inbox
         self._tracker = tracker
         self._identification = identification
@@ -66,6 +75,8 @@ class CallDesk:
         while True:
             try:
                 await self._tracker.take(account, batch)
+                if self._joiner is not None:
+                    await self._joiner.look(account)
             except DatabaseUnavailable:
                 await asyncio.sleep(RETRY_S)
             except Exception:
@@ -74,6 +85,11 @@ class CallDesk:
                 return
             else:
                 return
+
+    async def understood(self, account: str) -> None:
+        """Wait until everything received of this phone system so far is understood."""
+        if account in self._queues:
+            await self._queues[account].join()
 
     async def drain(self) -> None:
         """Wait until everything received is understood."""
@@ -109,6 +125,7 @@ class CallDesk:
                 return None
             events = await views.events(connection, call_id)
             writes = await views.writes(connection, call_id)
+            joined = await joins.joined_to(connection, call_id)
         return CallDetail(
             to_view(found[0]),
             tuple(_event_view(event) for event in events),
@@ -116,6 +133,7 @@ class CallDesk:
                 WriteView(w.action, w.target_id, w.text, w.state, w.intended_at, w.remote_id, w.finished_at)
                 for w in writes
             ),
+            tuple(joined),
         )
 
     async def lookup(self, tenant_id: int, text: str, *, region: str = "US") -> CallerCard:

@@ -39,16 +39,21 @@ def _with_id(item: Parsed, event_id: str) -> Parsed:
 
 def calls_of(events: Iterable[Parsed], *, region: str = "US") -> list[Call]:
     """The calls that events tell of, joined by their keys as the tracker joins them, the oldest first."""
-    groups: list[tuple[set[str], list[CallEvent]]] = []
+    owner: dict[str, list[CallEvent]] = {}
+    keys_held: dict[int, set[str]] = {}
     for event in (item for item in events if isinstance(item, CallEvent)):
-        keys, members = set(keys_of(event)), [event]
-        for group in [group for group in groups if group[0] & keys]:
-            groups.remove(group)
-            keys |= group[0]
-            members = group[1] + members
-        groups.append((keys, members))
-    calls = [fold(members, region=region) for _, members in groups]
-    return sorted(calls, key=lambda call: (call.started_at is None, call.started_at, call.call_key))
+        keys = set(keys_of(event))
+        groups = {id(owner[key]): owner[key] for key in keys if key in owner}
+        members = max(groups.values(), key=len, default=[])
+        for other in groups.values():
+            if other is not members:
+                members.extend(other)
+                keys |= keys_held.pop(id(other))
+        members.append(event)
+        keys_held.setdefault(id(members), set()).update(keys)
+        owner.update(dict.fromkeys(keys, members))
+    calls = [fold(members, region=region) for members in {id(one): one for one in owner.values()}.values()]
+    return sorted(calls, key=lambda call: (str(call.started_at), call.call_key))
 
 
 def in_memory(adapter: Adapter, messages: Sequence[tuple[int, RawMessage]], *, region: str = "US") -> list[Call]:

@@ -1,7 +1,7 @@
 """The tracker: events find their call, the call is folded anew, people are told - in one transaction."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
@@ -19,11 +19,13 @@ from trunkline.domain.call import Call, CallState
 from trunkline.domain.caller import CallerCard
 from trunkline.domain.events import CallEvent, Direction, EndReason, EventKind, LiveCalls
 from trunkline.domain.fold import fold, keys_of
+from trunkline.domain.joining import as_behind
 from trunkline.domain.network import owner, shared_card
 from trunkline.faultpoints import fault_point
 from trunkline.phone_systems.base import Parsed
 from trunkline.store import calls as rows
 from trunkline.store import inbox as inbox_rows
+from trunkline.store import inspection
 from trunkline.store.database import Database, DatabaseUnavailable
 
 log = structlog.get_logger(__name__)
@@ -36,12 +38,22 @@ _NOT_STORED = "This message could not be brought into its call; please report it
 
 
 class Tracker:
-    """Takes raw messages from the inbox to the calls; `on_ended` is told (tenant, call) once a call is over."""
+    """Takes raw messages from the inbox to the calls; `on_ended` is told (tenant, call) once a call is over.
 
-    def __init__(self, database: Database, identification: Identification, on_ended: OnEnded) -> None:
+    `in_front` names, for each phone system that stands in front of others, those behind it.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        identification: Identification,
+        on_ended: OnEnded,
+        in_front: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
         self._database = database
         self._identification = identification
         self._on_ended = on_ended
+        self._in_front = in_front or {}
 
     async def take(self, account: PhoneAccount, messages: Sequence[StoredMessage]) -> None:
         """Bring `messages` into the calls. Taking them again changes nothing.
@@ -69,7 +81,7 @@ class Tracker:
 
     async def _commit(self, account: PhoneAccount, messages: Sequence[StoredMessage]) -> list[Ended]:
         parsed = [(stored.id, *understand(account.adapter, stored.id, stored.message)) for stored in messages]
-        events = [(row_id, event) for row_id, found, _ in parsed for event in found]
+        events = [(row_id, event) for row_id, found, _ in parsed for event in found if not account.learn]
         # What is lost with a crash of the server is still in the inbox, and unprocessed there.
         async with self._database.pipelined_transaction(durable=False) as connection:
             ended = await self._apply(connection, account, events) if events else []
@@ -112,11 +124,39 @@ class Tracker:
                         shared = msgspec.structs.replace(card, elsewhere=one.card.elsewhere)
                         await rows.save(connection, one.id, tenant_id, one.call, shared)
 
-    async def refold(self, account: Account, call_ids: Sequence[int]) -> None:
-        """Fold calls anew from their events, as after a merge was undone."""
+    async def fold_within(self, connection: AsyncConnection, account: Account, call_ids: Sequence[int]) -> None:
+        """Fold calls anew from their events, within the caller's transaction and locks."""
+        await self._fold(connection, account, call_ids, await rows.load(connection, call_ids), {})
+
+    async def rebuild(self, call_id: int, told: Sequence[tuple[PhoneAccount, Sequence[StoredMessage]]]) -> None:
+        """Make a call anew of all messages that told of it, by phone system: an adapter was mended.
+
+        Raises:
+            DatabaseUnavailable: nothing was done.
+        """
+        ended: list[Ended] = []
         async with self._database.transaction() as connection:
-            await rows.lock_account(connection, account.tenant_id, account.name)
-            await self._fold(connection, account, call_ids, await rows.load(connection, call_ids), {})
+            for account, _ in told:
+                await rows.lock_account(connection, account.tenant_id, account.name)
+            await inspection.forget_events(connection, call_id, [one.id for _, stored in told for one in stored])
+            for account, stored in told:
+                ended += await self._tell_again(connection, account, call_id, stored)
+            if told:  # also where nothing is left to tell of it
+                await self.fold_within(connection, told[0][0], [call_id])
+        for tenant_id, ended_id in ended:
+            await self._on_ended(tenant_id, ended_id)
+
+    async def _tell_again(
+        self, connection: AsyncConnection, account: PhoneAccount, call_id: int, stored: Sequence[StoredMessage]
+    ) -> list[Ended]:
+        events: list[tuple[int | None, CallEvent]] = []
+        for one in stored:
+            found, problem = understand(account.adapter, one.id, one.message)
+            events += [(one.id, item) for item in found if isinstance(item, CallEvent)]
+            await inbox_rows.mark_understood(connection, one.id, problem)
+        keys = sorted({key for _, event in events for key in keys_of(event)})
+        await inspection.keep_keys(connection, account.tenant_id, account.name, call_id, keys)
+        return await self._bring_in(connection, account, events)
 
     async def _apply(
         self, connection: AsyncConnection, account: Account, parsed: Sequence[tuple[int, Parsed]]
@@ -221,7 +261,8 @@ class Tracker:
         ahead: _Ahead,
     ) -> list[Ended]:
         """Fold and save; returns the calls that just ended."""
-        calls = [fold(known.events[call_id].values(), region=account.region) for call_id in call_ids]
+        call_ids = [call_id for call_id in call_ids if known.events.get(call_id)]
+        calls = [fold(self._joined(known.events[call_id].values()), region=account.region) for call_id in call_ids]
         cards = await asyncio.gather(
             *(
                 self._card(account, call, known.calls[call_id], ahead)
@@ -239,6 +280,15 @@ class Tracker:
             if call.state is CallState.ENDED and before.call.state is not CallState.ENDED:
                 ended.append((tenant_id, call_id))
         return ended
+
+    def _joined(self, events: Iterable[CallEvent]) -> Iterable[CallEvent]:
+        """Events of a call that several phone systems told of, as those in front are to be understood."""
+        events = list(events)
+        told_by = {event.account for event in events}
+        if len(told_by) == 1:
+            return events
+        fronts = {name for name in told_by if not told_by.isdisjoint(self._in_front.get(name, ()))}
+        return as_behind(events, frozenset(fronts))
 
     async def _card(
         self, account: Account, call: Call, before: rows.KnownCall, ahead: _Ahead

@@ -53,11 +53,15 @@ class WriteView(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class CallDetail(msgspec.Struct, frozen=True):
-    """The call page: the call, its events in order, and what was written where."""
+    """The call page: the call, its events in order, and what was written where.
+
+    `joined` are further phone systems that told of it.
+    """
 
     view: CallView
     events: tuple[EventView, ...]
     writes: tuple[WriteView, ...]
+    joined: tuple[str, ...] = ()
 
 
 class NetworkCard(msgspec.Struct, frozen=True):

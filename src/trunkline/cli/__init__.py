@@ -15,6 +15,7 @@ _COMMANDS = {
     "export": "trunkline.cli.export",
     "numbers": "trunkline.cli.numbers",
     "scopes": "trunkline.cli.scopes",
+    "phone-systems": "trunkline.cli.phones",
     "st": "trunkline.cli.st",
     "tenants": "trunkline.cli.tenants",
     "sandbox": "trunkline.cli.sandbox",

@@ -1,17 +1,21 @@
 """`trunkline sandbox`: something to run against on this machine."""
 
+import asyncio
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
 import click
 
+from trunkline.secret_sources import read_secret
+
 T = TypeVar("T")
 
 
 @click.group()
 def sandbox() -> None:
-    """A look-alike of ServiceTitan, with invented data."""
+    """Look-alikes of ServiceTitan and of phone systems, with invented data."""
 
 
 @sandbox.command()
@@ -80,6 +84,34 @@ def servicetitan(
         faults=_tell("--fault", lambda: tuple(it.parse_fault(fault) for fault in faults)),
     )
     it.run(options, host=host, port=port)
+
+
+@sandbox.command()
+@click.argument("system")
+@click.option("--calls", type=click.IntRange(1), default=9, show_default=True, help="How many, of all kinds in turn.")
+@click.option("--url", required=True, help="Where deliveries go, as http://127.0.0.1:8040/hooks/ACCOUNT.")
+@click.option("--secret", help="What they are signed with, as env:NAME or file:PATH. Default: the speaker's own.")
+@click.option("--address", help="The address that is signed, where a proxy makes it another than --url.")
+@click.option("--every", "every_s", type=float, default=1.0, show_default=True, help="Seconds between calls.")
+@click.option("--pace", type=float, default=0.1, show_default=True, help="1 is the speed of life.")
+def phone(
+    *, system: str, calls: int, url: str, secret: str | None, address: str | None, every_s: float, pace: float
+) -> None:
+    """Call an installation as a phone system's vendor does: signed, in order, tried again on the vendor's plan."""
+    from trunkline.sandbox.phones import speaker  # noqa: PLC0415 - loads an HTTP client
+    from trunkline.sandbox.phones.sending import Line, send_calls  # noqa: PLC0415
+    from trunkline.sandbox.phones.speaker import WebhookSpeaker  # noqa: PLC0415
+
+    spoken = _tell("SYSTEM", lambda: speaker(system))
+    if not isinstance(spoken, WebhookSpeaker):
+        raise click.BadParameter(f"{system} does not deliver by webhook.", param_hint="SYSTEM")
+    told = _tell("--secret", lambda: read_secret(secret)) if secret else spoken.secret
+    line = Line(url.rstrip("/"), told, address or url, pace)
+    sent = asyncio.run(send_calls(spoken, line, calls, first_serial=random.randrange(10**6, 10**9), every_s=every_s))
+    answers = ", ".join(f"{status or 'no answer'}: {count}" for status, count in sorted(sent.statuses.items()))
+    click.echo(f"{calls} calls, {sent.acknowledged} deliveries acknowledged, {sent.given_up} given up ({answers})")
+    if sent.given_up:
+        raise SystemExit(1)
 
 
 def _tell(option: str, read: Callable[[], T]) -> T:

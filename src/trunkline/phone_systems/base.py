@@ -33,14 +33,16 @@ class Capability(Flag):
 
 
 HISTORY_KIND = "history"
+LOOKUP_KIND = "lookup"
 
 
 class RawMessage(msgspec.Struct, frozen=True):
     """One message of the phone system as received, before anyone tried to understand it.
 
     `delivery_id` is the sender's own id of this delivery, where it has one; the inbox takes each once. `kind` says what
-    the body itself does not: the last part of the address it was sent to, or `history` for what we asked for ourselves.
-    No secret is in `body`: an adapter whose vendor puts one there takes it out when it verifies.
+    the body itself does not: the last part of the address it was sent to, `history` for what we asked for ourselves,
+    or `lookup` for a question that tells of a ring. No secret is in `body`: an adapter whose vendor puts one there
+    takes it out when it verifies.
     """
 
     body: bytes

@@ -64,15 +64,18 @@ class Delivery(msgspec.Struct, frozen=True):
             raise Refused(f"The header {name} is missing.")
         return value
 
-    def check_age(self, stamp: str | float, *, unit_s: float = 1.0) -> None:
-        """Refuse what was sent more than five minutes from now by our clock; `stamp` is in `unit_s` since 1970.
+    def check_age(self, stamp: str | float, *, unit_s: float = 1.0, late_s: float = TOLERANCE_S) -> None:
+        """Refuse what was sent more than `late_s` ago, or more than five minutes ahead, by our clock.
+
+        `stamp` is in `unit_s` since 1970. `late_s` is longer than five minutes where a vendor tries again for longer.
 
         Raises:
             Refused: it is no time, or not near.
         """
         is_time = not isinstance(stamp, str) or (stamp.isascii() and stamp.isdigit() and len(stamp) < 20)
-        if not is_time or abs(self.received_at.timestamp() - float(stamp) * unit_s) > TOLERANCE_S:
-            raise Refused("The timestamp is more than five minutes from our clock.")
+        if not is_time or not -TOLERANCE_S <= self.received_at.timestamp() - float(stamp) * unit_s <= late_s:
+            limit = "five minutes" if late_s == TOLERANCE_S else f"{late_s / 3600:.0f} hours"
+            raise Refused(f"The timestamp is more than {limit} from our clock.")
 
 
 def any_holds(given: str, expected: Iterable[str]) -> bool:

@@ -6,6 +6,7 @@
     +-- RetryLater        the same request may succeed later; `retry_after_s` says when, where the vendor said so
     +-- OutcomeUnknown    a call was asked for, and nobody knows whether it was set up: never asked for again by itself
     +-- NeedsFixing       a person must change something: credentials, rights, a licence, an agent's name
+    |   +-- NotSetUp      this account has no options for that: nothing is wrong, and nothing can be asked
     +-- GivenUp           this request will never succeed
 """
 
@@ -28,6 +29,10 @@ class OutcomeUnknown(PhoneSystemError):
 
 class NeedsFixing(PhoneSystemError):
     """A person must change something first."""
+
+
+class NotSetUp(NeedsFixing):
+    """This account has no options for what was asked."""
 
 
 class GivenUp(PhoneSystemError):

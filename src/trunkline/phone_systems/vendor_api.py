@@ -73,16 +73,32 @@ class TokenCredentials:
 
 
 class VendorApi:
-    """One account at one vendor, whom sentences call `name`. At most `pace` requests go out."""
+    """One account at one vendor, whom sentences call `name`. At most `pace` requests go out.
 
-    def __init__(self, name: str, base_url: str, credentials: Credentials, pace: AsyncLimiter) -> None:
+    `penalty_s` is for a vendor that punishes each request during a penalty: how long to be silent after a 429 that does
+    not say; nothing is asked meanwhile, by anybody. `explain` takes the vendor's own words out of a refusal.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        base_url: str,
+        credentials: Credentials,
+        pace: AsyncLimiter,
+        *,
+        penalty_s: float | None = None,
+        explain: Callable[[httpx.Response], str | None] = lambda answer: None,
+    ) -> None:
         self._name = name
         self._base_url = base_url.rstrip("/")
         self._credentials = credentials
         self._pace = pace
+        self._penalty_s = penalty_s
+        self._explain = explain
+        self._silent_until = 0.0
 
     async def ask(self, http: httpx.AsyncClient, method: str, path: str, **request: Any) -> httpx.Response:
-        """Send one request; `path` may be a whole address that the vendor gave for a next page.
+        """Send one request; `path` begins with a slash, or is a whole address that the vendor gave for a next page.
 
         Raises:
             PhoneSystemError: classed; what only a retry can mend has been retried.
@@ -109,6 +125,8 @@ class VendorApi:
         signed = await self._credentials.headers(http, fresh=fresh)
         given = {**request, "headers": {**signed, **request.get("headers", {})}}
         async with self._pace:
+            if (silent_s := self._silent_until - time.monotonic()) > 0:
+                await asyncio.sleep(silent_s)
             try:
                 return await http.request(method, self._address(path), timeout=TIMEOUT_S, **given)
             except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout):
@@ -122,9 +140,13 @@ class VendorApi:
         Raises:
             GivenUp: an address leads elsewhere.
         """
-        if not path.startswith(("http://", "https://")):
+        if path.startswith("/"):
             return f"{self._base_url}{path}"
-        if httpx.URL(path).netloc != httpx.URL(self._base_url).netloc:
+        try:
+            own, given = httpx.URL(self._base_url), httpx.URL(path)
+        except httpx.InvalidURL:
+            raise GivenUp(f"{self._name} gave an address that is none; it was not asked.") from None
+        if (given.scheme, given.netloc) != (own.scheme, own.netloc):
             raise GivenUp(f"{self._name} gave an address on another host; it was not asked.")
         return path
 
@@ -133,12 +155,18 @@ class VendorApi:
         if answer.is_success:
             return
         if status == httpx.codes.TOO_MANY_REQUESTS:
-            raise RetryLater(f"{self._name} asks for fewer requests (429).", retry_after_s=_retry_after_s(answer))
+            wait_s = _retry_after_s(answer)
+            if self._penalty_s is not None:
+                wait_s = self._penalty_s if wait_s is None else wait_s
+                self._silent_until = time.monotonic() + wait_s
+            raise RetryLater(f"{self._name} asks for fewer requests (429).", retry_after_s=wait_s)
+        words = self._explain(answer)
+        said = f" It says: {words.rstrip('.')}." if words else ""
         if status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
-            raise NeedsFixing(f"{self._name} refuses our credentials ({status}): check key, rights and licence.")
+            raise NeedsFixing(f"{self._name} refuses our credentials ({status}): check key, rights and licence.{said}")
         if answer.is_server_error:
             raise self._cut_off(method, f"{self._name} has trouble ({status}).")
-        raise GivenUp(f"{self._name} refuses the request ({status}).")
+        raise GivenUp(f"{self._name} refuses the request ({status}).{said}")
 
     @staticmethod
     def _cut_off(method: str, sentence: str) -> PhoneSystemError:

@@ -138,12 +138,21 @@ async def merge(connection: AsyncConnection, older: int, younger: int) -> None:
     await notify(connection, [younger])
 
 
-async def unmerge(connection: AsyncConnection, call_id: int) -> None:
-    """Make a call that was merged away stand on its own again; fold both anew afterwards."""
-    await connection.execute("update calls.keys set call_id = %s where original_call_id = %s", (call_id, call_id))
-    await connection.execute(
-        "update calls.calls set merged_into = null, version = version + 1 where id = %s", (call_id,)
+async def unmerge(connection: AsyncConnection, call_id: int) -> int | None:
+    """Make a call that was merged away stand on its own again, with what was told under its own keys since; returns
+    the call that it was part of. Fold both anew afterwards."""
+    cursor = await connection.execute(
+        "with own as (update calls.keys set call_id = original_call_id where original_call_id = %(id)s"
+        " returning tenant_id, account, key),"
+        " apart as (update calls.calls c set merged_into = null, version = c.version + 1 from calls.calls before"
+        " where c.id = %(id)s and before.id = c.id returning before.merged_into),"
+        " moved as (update calls.events e set call_id = %(id)s from apart, own where e.call_id = apart.merged_into"
+        " and e.tenant_id = own.tenant_id and e.account = own.account and e.event ->> 'call_key' = own.key)"
+        " select merged_into from apart",
+        {"id": call_id},
     )
+    row = await cursor.fetchone()
+    return row[0] if row else None
 
 
 async def older_of(connection: AsyncConnection, call_ids: Sequence[int]) -> int:

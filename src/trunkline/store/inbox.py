@@ -63,6 +63,11 @@ async def mark_processed(connection: AsyncConnection, ids: Sequence[int]) -> Non
     )
 
 
+async def mark_understood(connection: AsyncConnection, row_id: int, problem: str | None) -> None:
+    """A message was read again; `problem` is why it still could not be understood."""
+    await connection.execute("update calls.inbox set error = %s where id = %s", (problem, row_id))
+
+
 async def mark_unreadable(connection: AsyncConnection, row_id: int, sentence: str) -> None:
     """Keep why a message could not be understood."""
     await connection.execute(

@@ -102,6 +102,9 @@ _ERASED = {
     "ops.tenants": _OF_TENANT,
     "logbook.intents": _OF_CALLS,
     "logbook.entries": _OF_CALLS,
+    "calls.joins": "older in (select id from erased_calls) or younger in (select id from erased_calls)",
+    "calls.told": """tenant_id = %(id)s or exists (select from calls.keys k join erased_calls c on c.id = k.call_id
+        where (k.tenant_id, k.account, k.key) = (erased.tenant_id, erased.account, erased.key))""",
     "calls.keys": """call_id in (select id from erased_calls)
         or original_call_id in (select id from erased_calls)""",
     "calls.events": _OF_CALLS,
@@ -116,7 +119,7 @@ _ERASED = {
             "mirror.business_units", "mirror.job_types", "mirror.tag_types", "mirror.campaigns", "mirror.calls",
             "mirror.rows", "mirror.reading", "mirror.drift", "mirror.feeds", "ops.request_places", "ops.request_queue",
             "ops.granted_scopes", "calls.number_decisions", "calls.number_restores",
-            "calls.refusals",
+            "calls.refusals", "calls.history_checks", "calls.alarms",
         ),
         _OF_TENANT,
     ),

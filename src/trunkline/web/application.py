@@ -15,11 +15,13 @@ from litestar.template import TemplateConfig
 from trunkline import __version__
 from trunkline.web.api import Api
 from trunkline.web.board import BoardStream
+from trunkline.web.caller_id import caller_id
 from trunkline.web.guard import Gate, Guard, Keeper, add_security_headers
 from trunkline.web.hooks import hook
 from trunkline.web.numbers import NumberApi, NumberPages
 from trunkline.web.office import Office
 from trunkline.web.pages import Pages, healthz
+from trunkline.web.phones import PhoneApi, PhonePages
 from trunkline.web.ports import (
     Desk,
     Feed,
@@ -27,6 +29,7 @@ from trunkline.web.ports import (
     Hook,
     NetworkInfo,
     Numbers,
+    PhoneDesk,
     Progress,
     Scopes,
     SettingsDesk,
@@ -51,6 +54,7 @@ def create_web(
     hooks: Mapping[str, Hook],
     networks: Mapping[str, NetworkInfo] | None = None,
     settings_desk: SettingsDesk | None = None,
+    phones: PhoneDesk | None = None,
     access_token: str | None = None,
     allowed_hosts: Sequence[str] = (),
 ) -> Litestar:
@@ -74,6 +78,7 @@ def create_web(
         hooks=hooks,
         settings=settings_desk,
         keeper=keeper,
+        phones=phones,
     )
     static = create_static_files_router(
         path="/static",
@@ -82,14 +87,26 @@ def create_web(
         include_in_schema=False,
     )
     return Litestar(
-        route_handlers=[Pages, SettingsPages, NumberPages, Api, NumberApi, hook, healthz, static],
+        route_handlers=[
+            Pages,
+            SettingsPages,
+            NumberPages,
+            PhonePages,
+            Api,
+            NumberApi,
+            PhoneApi,
+            hook,
+            caller_id,
+            healthz,
+            static,
+        ],
         state=State({"office": office, "gate": gate}),
         dependencies={"office": Provide(lambda: office, sync_to_thread=False)},
         middleware=[DefineMiddleware(Guard, gate=gate)],
         before_send=[add_security_headers],
         exception_handlers=HANDLERS,
         template_config=TemplateConfig(instance=engine(templates)),
-        compression_config=CompressionConfig(backend="gzip", exclude=["/stream", "/api/"]),
+        compression_config=CompressionConfig(backend="gzip", exclude=["/stream", "/api/", "/hooks/"]),
         openapi_config=OpenAPIConfig(
             title="Trunkline", version=__version__, path="/api", render_plugins=[JsonRenderPlugin(path="/openapi.json")]
         ),

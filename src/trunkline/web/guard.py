@@ -16,7 +16,7 @@ SHORTEST_TOKEN = 16
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]", "::1"})
 
 # Webhooks prove themselves by signature; probes say nothing about anyone.
-_OPEN_PREFIXES = ("/hooks/",)
+_OPEN_PREFIXES = ("/hooks/", "/caller-id/")
 _OPEN_PATHS = frozenset({"/healthz", "/readyz"})
 # What the sign-in page itself needs.
 _SIGN_IN_PATHS = frozenset(

@@ -3,9 +3,10 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from litestar import Request, Response, post
+from litestar import Request, post
 from litestar.exceptions import HTTPException, NotFoundException
 from litestar.params import FromPath
+from litestar.response.base import ASGIResponse
 
 from trunkline.phone_systems.delivery import LARGEST_BODY, Answer, Delivery, Refused
 from trunkline.web.office import TheOffice
@@ -21,7 +22,7 @@ Incoming = Request[Any, Any, Any]
 )
 async def hook(
     request: Incoming, office: TheOffice, account: FromPath[str], kind: FromPath[str | None] = None
-) -> Response[bytes]:
+) -> ASGIResponse:
     """Take one delivery. Answers with success once it is on disk; 503 says that the sender should try again."""
     found = office.hooks.get(account)
     if found is None:
@@ -55,6 +56,8 @@ async def read_delivery(request: Incoming, kind: str) -> Delivery:
     return Delivery(body, datetime.now(UTC), headers, query, kind, request.method)
 
 
-def as_response(answer: Answer) -> Response[bytes]:
+def as_response(answer: Answer) -> ASGIResponse:
     """What an adapter answers, as HTTP."""
-    return Response(answer.body, status_code=answer.status, media_type=answer.media_type, headers=answer.headers)
+    return ASGIResponse(
+        body=answer.body, status_code=answer.status, media_type=answer.media_type, headers=answer.headers
+    )

@@ -8,7 +8,18 @@ from litestar.exceptions import NotFoundException, ValidationException
 
 from trunkline.web.board import BoardStream
 from trunkline.web.guard import Keeper
-from trunkline.web.ports import Desk, Health, Hook, NetworkInfo, Numbers, Progress, Scopes, SettingsDesk, TenantInfo
+from trunkline.web.ports import (
+    Desk,
+    Health,
+    Hook,
+    NetworkInfo,
+    Numbers,
+    PhoneDesk,
+    Progress,
+    Scopes,
+    SettingsDesk,
+    TenantInfo,
+)
 
 
 @dataclass(frozen=True)
@@ -29,6 +40,7 @@ class Office:
     hooks: Mapping[str, Hook]
     settings: SettingsDesk | None
     keeper: Keeper | None
+    phones: PhoneDesk | None = None
     _boards: dict[TenantInfo, BoardStream] = field(default_factory=dict)
 
     def tenant(self, tenant_id: int | None, *, guess: bool = True) -> TenantInfo:

@@ -75,7 +75,7 @@ class Pages(Controller):
             now = await about(office, info, detail.view.call.external_number or "")
         except ValueError:  # withheld, or an extension
             now = {"card": None}
-        return page("call.html", info, {"here": "Calls", "detail": detail, **now})
+        return page("call.html", info, {"here": "Calls", "detail": detail, "phones": office.phones is not None, **now})
 
     @get("/lookup")
     async def lookup(
@@ -99,7 +99,9 @@ class Pages(Controller):
         states = [(state, count[state]) for state in _WORST_FIRST]
         found = sorted(found, key=lambda one: _WORST_FIRST.index(one.state))
         differing = [one for one in found if one.drift]
-        return page("health.html", info, {"here": "Health", "found": found, "states": states, "differing": differing})
+        phones = await office.phones.inspector.phones(info.tenant_id) if office.phones else None
+        shown = {"found": found, "states": states, "differing": differing, "phones": phones}
+        return page("health.html", info, {"here": "Health", **shown})
 
     @get("/scopes")
     async def scopes(self, office: TheOffice, tenant: Tenant = None) -> Template:

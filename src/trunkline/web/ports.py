@@ -9,12 +9,15 @@ from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from trunkline.calls.feed import Resync
+from trunkline.calls.inspector import Inspector
+from trunkline.calls.joiner import Joiner
+from trunkline.calls.lines import PhoneLines
 from trunkline.calls.views import CallDetail, CallView, ConnectionView, NetworkCard
 from trunkline.domain.caller import CallerCard
 from trunkline.domain.decisions import DecisionKind, Owner
 from trunkline.mirror.health import ResourceHealth
 from trunkline.numbers.views import Entry
-from trunkline.phone_systems.base import RawMessage, WebhookAdapter
+from trunkline.phone_systems.base import CallerIdAdapter, RawMessage, WebhookAdapter
 from trunkline.servicetitan.scopes import ScopeReport
 from trunkline.store.scopes import GrantedScopes
 from trunkline.tenants.probe import Outcome
@@ -148,3 +151,25 @@ class Hook:
     receive: Callable[[Sequence[RawMessage]], Awaitable[object]]
     refused: Callable[[], None]
     standstill: str | None = None
+
+
+@dataclass(frozen=True)
+class Asking:
+    """A phone system that asks who calls, for whom (with names), and what takes the rings that it tells of."""
+
+    adapter: CallerIdAdapter
+    tenants: Mapping[int, str]
+    region: str
+    links_base: str
+    receive: Callable[[Sequence[RawMessage]], Awaitable[object]]
+    refused: Callable[[], None]
+
+
+@dataclass(frozen=True)
+class PhoneDesk:
+    """Phone systems as people look at them, part what was joined, and call through them; `asking` ask who calls."""
+
+    inspector: Inspector
+    joiner: Joiner
+    lines: PhoneLines
+    asking: Mapping[str, Asking]

@@ -11,16 +11,9 @@ from datetime import UTC, datetime
 
 from trunkline.domain.events import CallEvent, Direction, EndReason, EventKind, LiveCalls, Party, PartyKind
 from trunkline.phone_systems.asterisk.wire import Frame
+from trunkline.phone_systems.asterisk_names import TRUNK_CONTEXTS, VOICEMAIL_APPS, endpoint
 from trunkline.phone_systems.base import Parsed, Unreadable
 
-# FreePBX's entry contexts for outside calls; shops add their own.
-TRUNK_CONTEXTS = frozenset(
-    {
-        "from-trunk", "from-pstn", "from-digital", "from-analog", "from-dahdi", "from-pstn-e164-us",
-        "from-pstn-toheader", "from-trunk-pai", "from-sip-external", "from-did-direct",
-    }
-)  # fmt: skip
-VOICEMAIL_APPS = frozenset({"voicemail", "minivmgreet", "minivmrecord"})
 SNAPSHOT = "TrunklineSnapshot"  # our own frame: what CoreShowChannels listed after a (re)connect
 
 _DIAL_REASONS = {
@@ -51,7 +44,6 @@ _HANGUP_REASONS = {
 }
 _UNKNOWN = {"", "<unknown>"}
 _NUMBER = re.compile(r"\+?\d{3,}")
-_ENDPOINT = re.compile(r"[^/]+/(.+)-[0-9a-fA-F]+(?:;\d)?$")
 
 
 @dataclass(frozen=True)
@@ -65,12 +57,6 @@ class Shop:
     def is_outside(self, channel: str, context: str = "") -> bool:
         """Whether a channel is the outside party's."""
         return context in self.trunk_contexts or endpoint(channel) in self.trunk_endpoints
-
-
-def endpoint(channel: str) -> str:
-    """The device of a channel name: `PJSIP/201-0000004b` is `201`'s."""
-    match = _ENDPOINT.match(channel)
-    return match[1] if match else channel.partition("/")[2]
 
 
 @dataclass(frozen=True)

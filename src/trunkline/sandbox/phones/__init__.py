@@ -7,7 +7,13 @@ from trunkline.sandbox.phones.speaker import Speaker
 
 _NOT_SPEAKERS = {"speaker", "sending", "rest"}
 
-NAMES = sorted(module.name for module in iter_modules(__path__) if module.name not in _NOT_SPEAKERS)
+_NAMED_OTHERWISE = {"three_cx": "3cx", "cdr_file": "cdr-file"}
+_MODULES = {
+    _NAMED_OTHERWISE.get(module.name, module.name): module.name
+    for module in iter_modules(__path__)
+    if module.name not in _NOT_SPEAKERS
+}
+NAMES = sorted(_MODULES)
 
 
 def speaker(name: str) -> Speaker:
@@ -18,5 +24,5 @@ def speaker(name: str) -> Speaker:
     """
     if name not in NAMES:
         raise ValueError(f"There is no speaker for {name!r}; there are: {', '.join(NAMES)}.")
-    made: Speaker = import_module(f"{__name__}.{name}").SPEAKER
+    made: Speaker = import_module(f"{__name__}.{_MODULES[name]}").SPEAKER
     return made

@@ -34,6 +34,7 @@ _SCRIPTS: Mapping[str, Sequence[_Step]] = {
         (20.0, "ring_ended", "p1", {"reason": "no_answer"}),
         (21.0, "voicemail", "", {"recording_url": "https://pbx.example.com/voicemail/1"}),
         (50.0, "ended", "", {"reason": "normal"}),
+        (55.0, "content", "", {"text": "Hello, this is Jane. The water heater leaks."}),
     ),
     "blind_transfer": (
         _START,
