@@ -19,6 +19,7 @@ from trunkline.phone_systems.base import HISTORY_KIND, RawMessage, Unreadable
 from trunkline.phone_systems.delivery import Delivery, Refused
 from trunkline.phone_systems.errors import GivenUp, NeedsFixing, OutcomeUnknown, RetryLater
 from trunkline.phone_systems.quo import QuoAdapter, reading
+from trunkline.phone_systems.quo.adapter import QuoOptions
 from trunkline.sandbox.phones.quo.rest import API_KEY, QuoRest
 from trunkline.sandbox.phones.quo.speaker import SPEAKER, listed
 from trunkline.sandbox.phones.rest import served
@@ -338,6 +339,10 @@ def test_a_key_that_is_none_is_told_and_not_shown(secret: str) -> None:
     with pytest.raises(ValueError, match=r"^Phone system main: a signing key in secrets is base64") as caught:
         adapter(secret)
     assert not secret.removeprefix("whsec_") or secret.removeprefix("whsec_") not in str(caught.value)
+
+
+def test_options_show_no_secret() -> None:
+    assert repr(QuoOptions(API_KEY, [KEY])) == "QuoOptions(1 secrets, https://api.quo.com)"
 
 
 # Orders ---------------------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from trunkline.phone_systems.base import HISTORY_KIND, RawMessage, Unreadable
 from trunkline.phone_systems.delivery import Answer, Delivery, Refused
 from trunkline.phone_systems.errors import GivenUp, NeedsFixing, RetryLater
 from trunkline.phone_systems.zoom import ZoomAdapter, words
+from trunkline.phone_systems.zoom.adapter import ZoomOptions
 from trunkline.sandbox.phones.rest import served
 from trunkline.sandbox.phones.speaker import Dialled, Letter, Said
 from trunkline.sandbox.phones.zoom import SPEAKER
@@ -403,6 +404,9 @@ def test_a_delivery_tried_again_later_is_the_same_and_another_members_is_not() -
 
 
 def test_options_show_no_secret_and_need_one() -> None:
+    shown = repr(ZoomOptions(["a-secret"], "account-0001", "client-0001", "another-secret"))
+    assert "account-0001" in shown
+    assert "-secret" not in shown
     with pytest.raises(ValueError, match=r"^Phone system main: give at least one secret token in secrets\.$"):
         adapter(secrets=[])
     with pytest.raises(ValueError, match="client_secret"):
