@@ -326,3 +326,19 @@ def test_a_phone_that_was_picked_up_does_not_stop_ringing_afterwards() -> None:
         "b": EndReason.NORMAL,
         "c": EndReason.ELSEWHERE,
     }
+
+
+def test_a_phone_that_a_queue_comes_back_to_rings_again() -> None:
+    """The call is not over while the same phone rings a second time."""
+    first_round = [
+        at(0, K.ROUTED, party=QUEUE, direction=Direction.INBOUND),
+        at(2, K.RINGING, "b", DANA),
+        at(20, K.RING_ENDED, "b", DANA, reason=EndReason.NO_ANSWER),
+    ]
+    again = [*first_round, at(25, K.RINGING, "b", DANA)]
+    assert [fold(told).state for told in (first_round, again)] == [CallState.ENDED, CallState.RINGING]
+    missed = fold([*again, at(40, K.RING_ENDED, "b", DANA, reason=EndReason.NO_ANSWER)])
+    assert (missed.state, missed.outcome, missed.wait_s) == (CallState.ENDED, Outcome.MISSED, 40.0)
+    taken = fold([*again, at(30, K.ANSWERED, "b", DANA), at(90, K.LEFT, "b", DANA)])
+    assert (taken.outcome, taken.wait_s, taken.talk_s) == (Outcome.ANSWERED, 30.0, 60.0)
+    assert [leg.reason for leg in taken.legs] == [None]

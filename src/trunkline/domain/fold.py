@@ -285,6 +285,8 @@ class _Legs:
         leg.opened = leg.opened or event.kind in _LEG_OPENS
         if event.kind is EventKind.RINGING:
             leg.rang_at = leg.rang_at or event.occurred_at
+            if leg.answered_at is None:  # a queue comes back to a phone that did not answer
+                leg.ring_ended_at = leg.left_at = leg.reason = None
         elif event.kind is EventKind.ANSWERED:
             leg.answered_at = leg.answered_at or event.occurred_at
         elif event.kind is EventKind.RING_ENDED and leg.answered_at is None:  # who was picked up rings no longer

@@ -1,12 +1,18 @@
-"""A vendor's REST API on this machine: any ASGI application, served on a free port."""
+"""A vendor's REST API on this machine: any ASGI application, or one function, served on a free port."""
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 import uvicorn
+from litestar import HttpMethod, Litestar, Request, Response, route
+
+AnyRequest = Request[Any, Any, Any]
+AnyResponse = Response[Any]
+
+_METHODS = [HttpMethod.GET, HttpMethod.POST, HttpMethod.PATCH, HttpMethod.DELETE]
 
 
 @asynccontextmanager
@@ -26,3 +32,19 @@ async def served(app: Any) -> AsyncIterator[str]:
         finally:
             server.should_exit = True
             await task
+
+
+def lookalike(reply: Callable[[AnyRequest], Awaitable[AnyResponse]]) -> Litestar:
+    """An application that has `reply` answer every request."""
+
+    @route("/{path:path}", http_method=_METHODS)
+    async def anything(request: AnyRequest) -> AnyResponse:
+        return await reply(request)
+
+    return Litestar([anything], openapi_config=None)
+
+
+def shown(request: AnyRequest) -> str:
+    """Method, path and query of a request, for a list of what was asked."""
+    query = f"?{request.url.query}" if request.url.query else ""
+    return f"{request.method} {request.url.path}{query}"
