@@ -103,7 +103,7 @@ def values(call: Dialled, template: CrmTemplate) -> dict[str, str | datetime]:
         "Duration": fields["duration"],
         "CallStartTimeUTC": call.at,
         "CallEndTimeUTC": call.at + timedelta(seconds=66),
-        "Summary": "",
+        "Summary": fields["summary"],
         "Transcription": "",
         "RecordingUrl": "",
     }

@@ -169,23 +169,25 @@ class AdapterContract:
         return told - set(self.speaker.silent_about)
 
     def test_any_order_and_any_repetition_gives_the_same_call(self, scenario: str) -> None:
-        placed = list(enumerate(self.messages(scenario)))
-        expected = in_memory(self.adapter(), placed)
+        adapter, placed = self.adapter(), list(enumerate(self.messages(scenario)))
+        expected = in_memory(adapter, placed)
         for seed in range(ORDERS):
             dice = Random(seed)
             shuffled = placed + dice.sample(placed, len(placed) // 2)
             dice.shuffle(shuffled)
-            assert in_memory(self.adapter(), shuffled) == expected
+            assert in_memory(adapter, shuffled) == expected
 
     def test_a_message_that_never_came_makes_no_second_call_and_no_mistake(self, scenario: str) -> None:
-        placed = list(enumerate(self.messages(scenario)))
+        adapter, placed = self.adapter(), list(enumerate(self.messages(scenario)))
+        most = self._most_calls(adapter, placed)
         for missing in range(len(placed)):
-            calls = in_memory(self.adapter(), placed[:missing] + placed[missing + 1 :])
-            assert len(calls) <= self._most_calls(placed), missing
+            calls = in_memory(adapter, placed[:missing] + placed[missing + 1 :])
+            assert len(calls) <= most, missing
 
-    def _most_calls(self, placed: Sequence[tuple[int, RawMessage]]) -> int:
+    @staticmethod
+    def _most_calls(adapter: Adapter, placed: Sequence[tuple[int, RawMessage]]) -> int:
         """Where the message is missing that joined two calls, they stay apart."""
-        events = [item for _, message in placed for item in self.adapter().parse(message)]
+        events = [item for _, message in placed for item in adapter.parse(message)]
         return len({item.call_key for item in events if isinstance(item, CallEvent)})
 
     def test_reading_a_message_again_gives_the_same_events(self, scenario: str) -> None:
