@@ -155,7 +155,9 @@ async def running(settings: Settings, postgres: EmbeddedPostgres | None = None) 
             health=partial(health, database, round_s=settings.mirror_interval_s),
             hooks=roster.hooks,
             settings_desk=SettingsDesk(registry, partial(test_connection, database=database, http=http)),
-            phones=PhoneDesk(inspector, joiner, PhoneLines(database, inspector, http), roster.asking),
+            phones=PhoneDesk(
+                inspector, joiner, PhoneLines(database, inspector, http), roster.asking, settings.public_url
+            ),
             access_token=token,
             allowed_hosts=settings.allowed_hosts,
         )

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -22,6 +23,12 @@ path = "{path}"
 preset = "asterisk"
 trunk_endpoints = ["trunk"]
 time_zone = "America/Toronto"
+"""
+PBX = """
+[[tenants.phone_systems]]
+account = "office-pbx"
+system = "3cx"
+secrets = ["env:TEST_CALLER_ID"]
 """
 ROW = (
     '"","{caller}","{did}","from-trunk","""EXAMPLE"" <{caller}>","PJSIP/trunk-0000000{n}","PJSIP/201-0000000{n}",'
@@ -47,12 +54,12 @@ def cdr(folder: Path, callers: list[str]) -> Path:
 
 @pytest.fixture(scope="module")
 def shop(backstage: Backstage, postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
-    """A company with five phone systems."""
+    """A company with six phone systems."""
     folder = tmp_path_factory.mktemp("shop")
     people = backstage.people
     path = cdr(folder, [people.jane.dialled, people.stranger.dialled, people.colleague.dialled])
     settings = (
-        "settle_s = 0.5\n"
+        'settle_s = 0.5\npublic_url = "https://bridge.example.com"\n'
         + TENANT_TOML.format(id=TENANT, name="Example Plumbing", sandbox=backstage.servicetitan.base_url)
         + ASTERISK_TOML.format(port=backstage.ami.port)
         + 'caller_id_tokens = ["env:TEST_CALLER_ID"]\n'
@@ -61,6 +68,7 @@ def shop(backstage: Backstage, postgres: str, tmp_path_factory: pytest.TempPathF
         + 'in_front_of = ["front-door"]\n'
         + WEBHOOK_TOML.format(account="trial")
         + "learn = true\n"
+        + PBX
         + RECORDS.format(path=path)
     )
     with (
@@ -200,6 +208,21 @@ def test_calls_are_set_up_only_through_what_sets_up_calls(shop: Office) -> None:
         ]
     assert [answer.status_code for answer in answers] == [400, 404, 400, 400]
     assert answers[0].json()["detail"] == "The phone system front-door sets up no calls for us."
+
+
+def test_the_template_for_3cx_comes_filled_in_and_is_kept_nowhere(shop: Office) -> None:
+    page = shop.get(f"/settings/companies/{TENANT}", accept="text/html").text
+    assert "Download the template for 3CX" in page
+    assert TOKEN not in page
+    with shop.client(origin=f"http://127.0.0.1:{shop.port}") as client:
+        made = client.post("/phone-systems/office-pbx/set-up-file", data={"tenant": str(TENANT)})
+        other = client.post("/phone-systems/front-door/set-up-file", data={"tenant": str(TENANT)})
+    assert (made.status_code, made.headers["cache-control"], other.status_code) == (200, "no-store", 404)
+    assert "attachment" in made.headers["content-disposition"]
+    template = ElementTree.fromstring(made.content)  # noqa: S314 - our own
+    parameters = {one.get("Name"): one.get("Default") for one in template.iter("Parameter")}
+    assert TOKEN in parameters.values()
+    assert "https://bridge.example.com" in str(parameters.values())
 
 
 # In a browser -----------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from trunkline.calls.tracker import Tracker
 from trunkline.domain.call import Call
 from trunkline.domain.events import CallEvent, LiveCalls
 from trunkline.domain.masking import without_numbers, without_secrets
-from trunkline.phone_systems.base import Capability, RawMessage
+from trunkline.phone_systems.base import Capability, RawMessage, SetUpByFile
 from trunkline.store import calls as call_rows
 from trunkline.store import inspection, watch
 from trunkline.store.database import Database
@@ -36,6 +36,7 @@ class SystemView(msgspec.Struct, frozen=True):
     heard_at: datetime | None
     unread: int
     refused: int
+    set_up_by_file: bool = False
 
 
 class Phones(msgspec.Struct, frozen=True):
@@ -169,7 +170,10 @@ def _system(
     account: PhoneAccount, link: tuple[str | None, str | None], heard_at: datetime | None, unread: int, refused: int
 ) -> SystemView:  # fmt: skip
     can = [one.name.lower().replace("_", "-") for one in Capability if one in account.adapter.capabilities and one.name]
-    return SystemView(account.name, account.adapter.system, can, account.learn, *link, heard_at, unread, refused)
+    by_file = isinstance(account.adapter, SetUpByFile)
+    return SystemView(
+        account.name, account.adapter.system, can, account.learn, *link, heard_at, unread, refused, by_file
+    )
 
 
 def _raw(row: inspection.StoredRow) -> RawMessage:

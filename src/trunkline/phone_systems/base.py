@@ -210,6 +210,25 @@ class RecordingAdapter(Adapter, Protocol):
         """
 
 
+class SetUpFile(msgspec.Struct, frozen=True):
+    """What an administrator hands to the phone system, filled in. It may hold our key: given to nobody else."""
+
+    name: str
+    media_type: str
+    body: bytes
+
+    def __repr__(self) -> str:
+        return f"SetUpFile({self.name!r})"
+
+
+@runtime_checkable
+class SetUpByFile(Adapter, Protocol):
+    """A phone system that is set up by a file of ours."""
+
+    def set_up_file(self, base_url: str) -> SetUpFile:
+        """The file for an installation that the phone system reaches at `base_url`, without a slash at its end."""
+
+
 class Configurable(Protocol):
     """What an entry point leads to: the class of an adapter."""
 

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 import msgspec
-from litestar import Controller, get, post
+from litestar import Controller, Request, Response, get, post
 from litestar.enums import RequestEncodingType
 from litestar.exceptions import HTTPException, NotFoundException, ValidationException
 from litestar.params import Body, FromPath, JSONBody, PathParameter, QueryParameter
@@ -12,6 +12,7 @@ from litestar.response import Redirect, Stream, Template
 
 from trunkline.calls.inspector import Inspector, MessageView, NoSuchAccount, Phones
 from trunkline.calls.lines import CannotCall
+from trunkline.phone_systems.base import SetUpByFile
 from trunkline.phone_systems.errors import OutcomeUnknown, PhoneSystemError, RetryLater
 from trunkline.web.api import Tenant, problems
 from trunkline.web.office import Office, TheOffice
@@ -81,6 +82,22 @@ class PhonePages(Controller):
         return page(
             "phone_message.html", info, {"here": "Health", "account": account, "one": found, "numbers": numbers}
         )
+
+    @post("/phone-systems/{account:str}/set-up-file", status_code=200, cache_control=None)
+    async def set_up_file(
+        self, request: Request[Any, Any, Any], office: TheOffice, account: FromPath[str], data: Fields
+    ) -> Response[bytes]:
+        """The file that sets a phone system up, with our key in it: made for this one download, kept nowhere."""
+        desk, info = phones(office), office.tenant(_tenant(data))
+        try:
+            adapter = desk.inspector.account(info.tenant_id, account).adapter
+        except NoSuchAccount as error:
+            raise NotFoundException(str(error)) from None
+        if not isinstance(adapter, SetUpByFile):
+            raise NotFoundException("This phone system is set up without a file.")
+        made = adapter.set_up_file(desk.public_url or str(request.base_url).rstrip("/"))
+        headers = {"content-disposition": f'attachment; filename="{made.name}"', "cache-control": "no-store"}
+        return Response(made.body, media_type=made.media_type, headers=headers)
 
     @post("/calls/{call_id:int}/rebuild")
     async def rebuild(self, office: TheOffice, call_id: Id, data: Fields) -> Redirect:

@@ -167,9 +167,13 @@ class Asking:
 
 @dataclass(frozen=True)
 class PhoneDesk:
-    """Phone systems as people look at them, part what was joined, and call through them; `asking` ask who calls."""
+    """Phone systems as people look at them, part what was joined, and call through them; `asking` ask who calls.
+
+    `public_url` is where vendors reach this installation, where that was set.
+    """
 
     inspector: Inspector
     joiner: Joiner
     lines: PhoneLines
     asking: Mapping[str, Asking]
+    public_url: str | None = None

@@ -165,6 +165,7 @@ async def _company(
         "percent": await _percent(office, tenant.id),
         "outcome": outcome,
         "problem": problem,
+        "phones": await office.phones.inspector.phones(tenant.id) if office.phones else None,
         "networks": [network for network in office.networks.values() if tenant.id in network.names],
     }
     return page("settings_company.html", None, context, status=HTTPStatus.CONFLICT if problem else HTTPStatus.OK)

@@ -22,6 +22,7 @@ from trunkline.phone_systems.base import (
     Question,
     RawMessage,
     Recording,
+    SetUpFile,
     Unreadable,
 )
 from trunkline.phone_systems.caller_id import asked_number, check_bearer, check_keys, is_unfilled, with_plus
@@ -31,6 +32,7 @@ from trunkline.phone_systems.options import read_options
 from trunkline.phone_systems.three_cx import call_log, crm
 from trunkline.phone_systems.three_cx.api import Api
 from trunkline.phone_systems.three_cx.keys import Rings
+from trunkline.phone_systems.three_cx.template import crm_template
 
 _KINDS = (crm.JOURNAL_KIND, crm.CONTACT_KIND)
 _NANP, _NANP_SIGNS = "+1", 12
@@ -84,6 +86,11 @@ class ThreeCxAdapter:
             ValueError: with one sentence that names the option.
         """
         return cls(account, read_options(ThreeCxOptions, account, options))
+
+    def set_up_file(self, base_url: str) -> SetUpFile:
+        """The CRM template, filled in with our address and the first key."""
+        body = crm_template(base_url=base_url, account=self.account, key=self._options.secrets[0])
+        return SetUpFile(f"trunkline-{self.account}.xml", "application/xml", body)
 
     def verify(self, delivery: Delivery) -> RawMessage:
         """Prove who sent `delivery`: 3CX signs nothing, but sends the key that its template holds.
