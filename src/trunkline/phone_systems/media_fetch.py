@@ -1,0 +1,52 @@
+"""Fetching a recording: streamed, errors classed, credentials to the vendor's own host only."""
+
+from collections.abc import AsyncIterator, Mapping
+
+import httpx
+
+from trunkline.phone_systems.base import Recording
+from trunkline.phone_systems.errors import GivenUp, NeedsFixing, RetryLater
+
+TIMEOUT_S = 30.0
+
+
+async def fetch_media(
+    name: str, http: httpx.AsyncClient, url: str, headers: Mapping[str, str] | None = None
+) -> Recording:
+    """The recording at `url`, of the vendor whom sentences call `name`; `headers` hold credentials, if any.
+
+    Redirects are followed; httpx takes the `Authorization` header off where one leads to another host.
+
+    Raises:
+        PhoneSystemError: it cannot be had.
+    """
+    try:
+        request = http.build_request("GET", url, headers=dict(headers or {}), timeout=TIMEOUT_S)
+        answer = await http.send(request, stream=True, follow_redirects=True)
+    except (httpx.UnsupportedProtocol, httpx.InvalidURL, httpx.TooManyRedirects):
+        raise GivenUp(f"{name} gave an address of the recording that leads nowhere.") from None
+    except httpx.HTTPError:
+        raise RetryLater(f"The recording of {name} cannot be reached.") from None
+    if not answer.is_success:
+        await answer.aclose()
+        raise _refusal(name, answer.status_code)
+    media_type = answer.headers.get("content-type", "application/octet-stream").partition(";")[0].strip()
+    return Recording(media_type, _chunks(name, answer))
+
+
+async def _chunks(name: str, answer: httpx.Response) -> AsyncIterator[bytes]:
+    try:
+        async for chunk in answer.aiter_bytes():
+            yield chunk
+    except httpx.HTTPError:
+        raise RetryLater(f"The recording of {name} broke off.") from None
+    finally:
+        await answer.aclose()
+
+
+def _refusal(name: str, status: int) -> GivenUp | NeedsFixing | RetryLater:
+    if status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
+        return NeedsFixing(f"{name} refuses the recording ({status}): check key and rights.")
+    if status == httpx.codes.TOO_MANY_REQUESTS or status >= httpx.codes.INTERNAL_SERVER_ERROR:
+        return RetryLater(f"{name} has trouble with the recording ({status}).")
+    return GivenUp(f"{name} has no such recording ({status}).")
