@@ -14,10 +14,10 @@ _YEARS = range(2000, 2100)
 
 
 class Fields:
-    """One JSON object. Where several names are given, the first that holds something counts."""
+    """One JSON object; `held` is it as read. Where several names are given, the first that holds something counts."""
 
     def __init__(self, held: object) -> None:
-        self._held: Mapping[str, Any] = held if isinstance(held, dict) else {}
+        self.held: Mapping[str, Any] = held if isinstance(held, dict) else {}
 
     @classmethod
     def read(cls, body: bytes, what: str) -> "Fields":
@@ -35,12 +35,12 @@ class Fields:
         return cls(held)
 
     def __bool__(self) -> bool:
-        return bool(self._held)
+        return bool(self.held)
 
     def text(self, *names: str) -> str | None:
         """Text, or a whole number as text; blanks around it are dropped, and what is empty then is not there."""
         for name in names:
-            held = self._held.get(name)
+            held = self.held.get(name)
             text = str(held) if isinstance(held, int) and not isinstance(held, bool) else held
             if isinstance(text, str) and text.strip():
                 return text.strip()
@@ -74,7 +74,7 @@ class Fields:
     def seconds(self, *names: str) -> float | None:
         """A length of time of at most a week, as a number or as text."""
         for name in names:
-            held = self._held.get(name)
+            held = self.held.get(name)
             try:
                 found = float(held) if isinstance(held, int | float | str) and not isinstance(held, bool) else None
             except (ValueError, OverflowError):
@@ -85,23 +85,23 @@ class Fields:
 
     def is_true(self, name: str) -> bool:
         """Whether it is a plain yes."""
-        return self._held.get(name) is True
+        return self.held.get(name) is True
 
     def inner(self, *names: str) -> "Fields":
         """An object within; empty where there is none."""
-        return next((Fields(self._held[name]) for name in names if isinstance(self._held.get(name), dict)), Fields({}))
+        return next((Fields(self.held[name]) for name in names if isinstance(self.held.get(name), dict)), Fields({}))
 
     def each(self, *names: str) -> list["Fields"]:
         """The objects of a list within."""
-        lists = (self._held.get(name) for name in names)
+        lists = (self.held.get(name) for name in names)
         return [Fields(item) for item in next((found for found in lists if isinstance(found, list)), []) if item]
 
     def texts(self, name: str) -> list[str]:
         """The texts of a list within; one text counts as a list of one."""
-        held = self._held.get(name)
+        held = self.held.get(name)
         listed = [held] if isinstance(held, str) else held
         return [item for item in listed if isinstance(item, str) and item] if isinstance(listed, list) else []
 
     def encoded(self) -> bytes:
         """The object as JSON."""
-        return msgspec.json.encode(self._held)
+        return msgspec.json.encode(self.held)
