@@ -1,7 +1,8 @@
 """What a leg of a Twilio call is to the shop. Twilio's own word for its direction says only who made the leg."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum, auto
+from typing import ClassVar
 
 import msgspec
 
@@ -99,7 +100,7 @@ class Shop:
 
     def sides(self, leg: Leg) -> Sides:
         """Who is where on `leg`; what cannot be told is left open."""
-        reading = _READINGS.get(leg.direction or "")
+        reading = self._READINGS.get(leg.direction or "")
         return reading(self, leg) if reading else Sides(Line.UNKNOWN)
 
     def party(self, address: str | None) -> Party | None:
@@ -156,9 +157,7 @@ class Shop:
         rung = self.party(leg.called)
         if leg.agent is not None:
             party = rung or Party(PartyKind.AGENT, provider_id=leg.called)
-            return Sides(
-                Line.DIALLER, Direction.OUTBOUND, party=msgspec.structs.replace(party, extension=leg.agent)
-            )
+            return Sides(Line.DIALLER, Direction.OUTBOUND, party=msgspec.structs.replace(party, extension=leg.agent))
         if rung:
             return Sides(Line.AGENT, party=rung)
         return self._outgoing(leg)
@@ -170,15 +169,14 @@ class Shop:
     def _incoming_to_pbx(self, leg: Leg) -> Sides:
         return Sides(Line.AGENT, Direction.INBOUND, number_of(leg.caller), number_of(leg.called))
 
-
-# Of the two words for trunks, "terminating" is from the PBX to the telephone network.
-_READINGS = {
-    "inbound": Shop._inbound,
-    "outbound-dial": Shop._dialled,
-    "outbound-api": Shop._by_api,
-    "trunking-originating": Shop._incoming_to_pbx,
-    "trunking-terminating": Shop._outgoing,
-}
+    # Of the two words for trunks, "terminating" is from the PBX to the telephone network.
+    _READINGS: ClassVar[Mapping[str, Callable[["Shop", Leg], Sides]]] = {
+        "inbound": _inbound,
+        "outbound-dial": _dialled,
+        "outbound-api": _by_api,
+        "trunking-originating": _incoming_to_pbx,
+        "trunking-terminating": _outgoing,
+    }
 
 
 def number_of(address: str | None) -> str | None:

@@ -159,8 +159,13 @@ class Teller:
         kind = _RUNG.get(status, K.UNKNOWN)
         if dialled is None or kind is K.UNKNOWN:
             return [self._of(given, K.UNKNOWN, at)]
-        told = self._of(given, kind, at, reason=REASONS.get(status))
-        return [msgspec.structs.replace(told, leg_key=dialled)]
+        told = [self._of(given, kind, at, reason=REASONS.get(status))]
+        talked_s = given.seconds("DialCallDuration")
+        if kind is K.LEFT and talked_s:
+            told.append(self._of(given, K.ANSWERED, at - timedelta(seconds=talked_s)))
+        if kind is K.RING_ENDED:
+            told.append(self._of(given, K.STARTED if status == "failed" else K.RINGING, at))
+        return [msgspec.structs.replace(event, leg_key=dialled) for event in told]
 
     # The history ------------------------------------------------------------------------------------------------
 
@@ -265,4 +270,3 @@ def _mail_time(text: str | None) -> datetime | None:
         return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
     except (ValueError, TypeError, OverflowError, IndexError):
         return None
-
