@@ -7,6 +7,7 @@ from typing import ClassVar
 import msgspec
 
 from trunkline.domain.events import Direction, Party, PartyKind
+from trunkline.domain.phone import is_withheld
 from trunkline.phone_systems.loose import Fields
 
 AGENT_MARK = "Trunkline.agent"
@@ -111,7 +112,7 @@ class Shop:
         if bare.startswith(_DEVICES):
             return Party(PartyKind.AGENT, name=bare.partition(":")[2] or None, provider_id=bare)
         user = _user(bare)
-        if user is None or _is_number(user):
+        if user is None or _is_number(user) or is_withheld(user):
             return None
         is_extension = user.isascii() and user.isdigit()
         return Party(
