@@ -296,9 +296,10 @@ def test_times_are_read_in_both_ways(time: str) -> None:
     assert {event.occurred_at for event in parsed(rung("ringing", Timestamp=time))} == {AT}
 
 
-@pytest.mark.parametrize("time", ["", "soon", "Mon, 99 Mar 2026 15:00:00 +0000"])
+@pytest.mark.parametrize("time", ["", "soon", "Mon, 99 Mar 2026 15:00:00 +0000", "Fri, 31 Dec 9999 23:59:59 +0000"])
 def test_without_a_time_that_of_the_receipt_counts(time: str) -> None:
     assert {event.occurred_at for event in parsed(rung("ringing", Timestamp=time))} == {AT}
+    assert parsed(rung("completed", Timestamp=time, CallDuration="60"))[0].occurred_at == AT
 
 
 def test_a_callback_has_its_place_among_those_of_its_leg() -> None:
@@ -307,6 +308,9 @@ def test_a_callback_has_its_place_among_those_of_its_leg() -> None:
     assert len({event.event_id for event in events}) == len(events)
     assert events[0].event_id == f"{CHILD}/ringing/1/0"
     assert {event.event_id for event in parsed(rung("ringing", SequenceNumber="first"))} == {""}
+    longest = {event.event_id for event in parsed(rung("x" * 999, SequenceNumber="1"))}
+    assert len(longest) == 2
+    assert max(len(event_id) for event_id in longest) < 255
 
 
 @pytest.mark.parametrize("body", [b"", b"hello", b"Digits=1", b"\xff\xfe", b"{", b"[1]", b"{}"])
@@ -464,6 +468,20 @@ def test_a_mark_says_for_whose_call_a_leg_was_made() -> None:
     leg = {"CallSid": OTHER, "Direction": "outbound-api", "From": DID, "To": DANA, "Trunkline.call": PARENT}
     (call,) = calls(inbound("in-progress"), form(**leg, CallStatus="ringing", Timestamp=stamp(3)))
     assert (call.state, call.external_number, call.legs[1].party) == (CallState.RINGING, JANE, AGENT_DANA)
+
+
+@pytest.mark.parametrize("written", ["%2B14375550100", "+14375550100", "14375550100"])
+def test_a_mark_says_which_number_was_dialled(written: str) -> None:
+    query = f"did={written}"
+    message = adapter().verify(delivery(rung("ringing"), f"{ADDRESS}?{query}", query=query))
+    (call,) = calls(message.body)
+    assert (call.state, call.did) == (CallState.RINGING, DID)
+
+
+def test_an_agent_named_by_address_has_no_extension() -> None:
+    ends = {"CallSid": PARENT, "Direction": "outbound-api", "From": DID, "To": SAM}
+    event = parsed(form(**ends, CallStatus="ringing", **{"Trunkline.agent": "sip:sam@example.com"}))[0]
+    assert event.party == AGENT_SAM
 
 
 # Settings -------------------------------------------------------------------------------------------------------

@@ -20,13 +20,13 @@ from trunkline.phone_systems.errors import NeedsFixing
 from trunkline.phone_systems.loose import LONGEST_ID, Fields
 from trunkline.phone_systems.options import read_options
 from trunkline.phone_systems.twilio.api import TwilioApi
-from trunkline.phone_systems.twilio.legs import AGENT_MARK, CALL_MARK, Shop
+from trunkline.phone_systems.twilio.legs import AGENT_MARK, CALL_MARK, DID_MARK, Shop
 from trunkline.phone_systems.twilio.told import MOST_FIELDS, Teller, read_form
 
 API_BASE = "https://api.twilio.com/2010-04-01"
 RINGS_S = 30
 _ALGORITHMS = ("HMAC_SHA1", "HMAC_SHA256")
-_MARKS = {"agent": AGENT_MARK, "call": CALL_MARK}
+_MARKS = {"agent": AGENT_MARK, "call": CALL_MARK, "did": DID_MARK}
 # What tells one event of a leg from another, where Twilio gives a delivery no id.
 _IDENTITY = (
     "CallSid",

@@ -12,6 +12,7 @@ from trunkline.phone_systems.loose import Fields
 
 AGENT_MARK = "Trunkline.agent"
 CALL_MARK = "Trunkline.call"
+DID_MARK = "Trunkline.did"
 _DEVICES = ("client:", "sim:")
 _SHORTEST_NUMBER = 7  # what is shorter, in a SIP address, is an extension
 
@@ -27,7 +28,7 @@ class Line(Enum):
 
 
 class Leg(msgspec.Struct, frozen=True):
-    """One leg, as a callback or a row of the history has it. `agent` and `call` are marks of the shop's own."""
+    """One leg, as a callback or a row of the history has it. `agent` and `did` are marks of the shop's own."""
 
     sid: str
     parent: str | None
@@ -39,6 +40,7 @@ class Leg(msgspec.Struct, frozen=True):
     duration_s: float | None
     name: str | None
     agent: str | None = None
+    did: str | None = None
 
     @classmethod
     def of_callback(cls, given: Fields) -> "Leg":
@@ -54,6 +56,7 @@ class Leg(msgspec.Struct, frozen=True):
             duration_s=given.seconds("CallDuration"),
             name=given.text("CallerName"),
             agent=given.id(AGENT_MARK),
+            did=_with_plus(given.id(DID_MARK)),
         )
 
     @classmethod
@@ -146,21 +149,23 @@ class Shop:
                 return Sides(Line.AGENT, Direction.INTERNAL, party=rung)
             # The shop may show its own number on its phones: then this leg does not say who calls.
             if is_own:
-                return Sides(Line.AGENT, party=rung)
-            return Sides(Line.AGENT, Direction.INBOUND, number_of(leg.caller), party=rung)
+                return Sides(Line.AGENT, did=leg.did, party=rung)
+            return Sides(Line.AGENT, Direction.INBOUND, number_of(leg.caller), leg.did, rung)
         if is_own or leg.agent is not None or self.party(leg.caller):
             did = None if self.party(leg.caller) else number_of(leg.caller)
             return Sides(Line.OUTSIDE, Direction.OUTBOUND, number_of(leg.called), did, Party(PartyKind.EXTERNAL))
         colleague = Party(PartyKind.AGENT, provider_id=leg.called)
-        return Sides(Line.AGENT, Direction.INBOUND, number_of(leg.caller), party=colleague)
+        return Sides(Line.AGENT, Direction.INBOUND, number_of(leg.caller), leg.did, colleague)
 
     def _by_api(self, leg: Leg) -> Sides:
         rung = self.party(leg.called)
         if leg.agent is not None:
             party = rung or Party(PartyKind.AGENT, provider_id=leg.called)
-            return Sides(Line.DIALLER, Direction.OUTBOUND, party=msgspec.structs.replace(party, extension=leg.agent))
+            if leg.agent.isalnum():  # else it is an address
+                party = msgspec.structs.replace(party, extension=leg.agent)
+            return Sides(Line.DIALLER, Direction.OUTBOUND, party=party)
         if rung:
-            return Sides(Line.AGENT, party=rung)
+            return Sides(Line.AGENT, did=leg.did, party=rung)
         return self._outgoing(leg)
 
     def _outgoing(self, leg: Leg) -> Sides:
@@ -193,6 +198,11 @@ def _user(address: str) -> str | None:
     bare = rest if colon and scheme.lower() in ("sip", "sips") else address
     user, at, _ = bare.partition("@")
     return user or None if at else None
+
+
+def _with_plus(number: str | None) -> str | None:
+    """A plus that is not escaped in an address arrives as a blank."""
+    return f"+{number}" if number and number.isascii() and number.isdigit() else number
 
 
 def _is_number(user: str) -> bool:

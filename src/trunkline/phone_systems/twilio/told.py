@@ -15,6 +15,7 @@ from trunkline.phone_systems.twilio.legs import CALL_MARK, Leg, Line, Shop, Side
 
 K = EventKind
 MOST_FIELDS = 500
+_YEARS = range(2000, 2100)
 _CALLERS: Mapping[str, EventKind] = {
     "queued": K.STARTED,
     "initiated": K.STARTED,
@@ -89,7 +90,7 @@ class Teller:
         # A number of its own for each callback of a leg; a conference counts for itself.
         name = f"{given.text('CallSid')}/{given.text('CallStatus', 'StatusCallbackEvent')}/{sequence}"
         return [
-            msgspec.structs.replace(event, event_id=f"{name}/{place}"[:255], sequence=int(sequence))
+            msgspec.structs.replace(event, event_id=f"{name[:240]}/{place}", sequence=int(sequence))
             for place, event in enumerate(told)
         ]
 
@@ -267,6 +268,7 @@ def _time(given: Fields, *names: str) -> datetime | None:
 def _mail_time(text: str | None) -> datetime | None:
     try:
         found = parsedate_to_datetime(text or "")
-        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+        found = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
     except (ValueError, TypeError, OverflowError, IndexError):
         return None
+    return found if found.year in _YEARS else None
