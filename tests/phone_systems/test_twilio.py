@@ -680,6 +680,21 @@ def test_a_row_of_a_mailbox_is_no_answer() -> None:
     assert call.answered_at is None
 
 
+@pytest.mark.parametrize(
+    ("status", "duration", "outcome"), [("completed", "48", Outcome.ANSWERED), ("no-answer", "0", Outcome.MISSED)]
+)
+def test_in_the_history_the_agents_pick_up_of_a_click_to_call_is_no_answer(
+    status: str, duration: str, outcome: Outcome
+) -> None:
+    rows = [
+        row(PARENT, **{"direction": "outbound-api", "from": DID, "to": DANA}),
+        row(CHILD, parent=PARENT, status=status, duration=duration, **{"from": DID, "to": JANE}),
+    ]
+    (call,) = calls(*(json.dumps({"call": one}).encode() for one in rows), kind="history")
+    assert (call.direction, call.outcome, call.external_number) == (Direction.OUTBOUND, outcome, JANE)
+    assert (call.last_agent, call.talk_s) == (AGENT_DANA, 48.0 if call.answered_at else None)
+
+
 async def test_a_call_is_set_up_for_an_agent() -> None:
     rest = Twilio()
     async with asking(rest, address=f"{ADDRESS}#rc=3&rp=all") as (asked, http):

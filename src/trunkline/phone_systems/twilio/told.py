@@ -109,25 +109,17 @@ class Teller:
 
     def _status(self, leg: Leg, at: datetime) -> list[CallEvent]:
         sides = self._shop.sides(leg)
-        kind = STATUSES[sides.line].get(leg.status, K.UNKNOWN)
-        if kind is K.ANSWERED and sides.line is Line.AGENT and leg.is_machine:
-            kind = K.ROUTED
+        kind = _kind(leg, sides, leg.status)
         told = [self._event(leg, sides, kind, at, reason=REASONS.get(leg.status))]
         if leg.status == "completed" and leg.duration_s:
-            told.append(self._picked_up(leg, sides, at - timedelta(seconds=leg.duration_s)))
+            picked_up = at - timedelta(seconds=leg.duration_s)
+            told.append(self._event(leg, sides, _kind(leg, sides, "in-progress"), picked_up))
         if kind is K.RING_ENDED:
-            # Whoever orders only the last callback of a phone never hears it ring. What failed never rang.
-            is_dead = leg.status == "failed" and sides.line is Line.AGENT
-            told.append(self._event(leg, sides, K.STARTED if is_dead else K.RINGING, at))
+            # Whoever orders only the last callback of a phone never hears it ring.
+            told.append(self._event(leg, sides, _rang(leg, sides), at))
         if sides.line is Line.AGENT and leg.parent:
             told.append(self._asked_for(leg, sides, at))
         return told
-
-    def _picked_up(self, leg: Leg, sides: Sides, at: datetime) -> CallEvent:
-        kind = STATUSES[sides.line].get("in-progress", K.UNKNOWN)
-        if kind is K.ANSWERED and sides.line is Line.AGENT and leg.is_machine:
-            kind = K.ROUTED
-        return self._event(leg, sides, kind, at)
 
     def _asked_for(self, leg: Leg, sides: Sides, at: datetime) -> CallEvent:
         """The leg that had a phone rung is there, and stays until it is told to be over: after a phone that nobody
@@ -187,20 +179,14 @@ class Teller:
         sides = self._shop.sides(leg)
         ended = max(began, _time(row, "end_time") or began + timedelta(seconds=leg.duration_s or 0.0))
         reason = REASONS[leg.status]
-        talked = leg.duration_s if sides.line in (Line.AGENT, Line.OUTSIDE) and leg.duration_s else None
         record = self._event(leg, sides, K.RECORD, began, reason=reason)
-        told = [
-            msgspec.structs.replace(
-                record,
-                talk_s=None if leg.is_machine and sides.line is Line.AGENT else talked,
-                total_s=(ended - began).total_seconds(),
-            )
-        ]
+        total_s = (ended - began).total_seconds()
+        told = [msgspec.structs.replace(record, talk_s=_talked_s(leg, sides), total_s=total_s)]
         if sides.line is Line.CALLER and leg.duration_s:
             told.append(self._event(leg, sides, K.ROUTED, began))
         if sides.line in (Line.AGENT, Line.OUTSIDE) and reason is not EndReason.NORMAL:
-            rang = K.STARTED if leg.status == "failed" and sides.line is Line.AGENT else K.RINGING
-            told += [self._event(leg, sides, rang, began), self._event(leg, sides, K.RING_ENDED, ended, reason=reason)]
+            told.append(self._event(leg, sides, _rang(leg, sides), began))
+            told.append(self._event(leg, sides, K.RING_ENDED, ended, reason=reason))
         return told + [self._recorded(leg, recording, began) for recording in held.each("recordings")]
 
     def _recorded(self, leg: Leg, recording: Fields, began: datetime) -> CallEvent:
@@ -243,6 +229,25 @@ class Teller:
             vendor_kind=(given.text("StatusCallbackEvent", "RecordingSource", "DialCallStatus") or "callback")[:100],
             **more,
         )
+
+
+def _kind(leg: Leg, sides: Sides, status: str) -> EventKind:
+    kind = STATUSES[sides.line].get(status, K.UNKNOWN)
+    return K.ROUTED if kind is K.ANSWERED and sides.line is Line.AGENT and leg.is_machine else kind
+
+
+def _rang(leg: Leg, sides: Sides) -> EventKind:
+    """That a leg whose end is told was there. A colleague's phone that could not be reached did not ring."""
+    return K.STARTED if leg.status == "failed" and sides.line is Line.AGENT else K.RINGING
+
+
+def _talked_s(leg: Leg, sides: Sides) -> float | None:
+    """How long a person talked on a leg, as far as its row tells."""
+    if sides.line not in (Line.AGENT, Line.OUTSIDE):
+        return None
+    # Made by the API, it may as well be the first half of a click to call, which is no answer.
+    is_doubtful = leg.is_machine or (leg.direction == "outbound-api" and leg.parent is None)
+    return None if sides.line is Line.AGENT and is_doubtful else leg.duration_s or None
 
 
 def read_form(body: bytes) -> Fields:
