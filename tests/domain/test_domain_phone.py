@@ -85,5 +85,12 @@ def test_withheld_numbers_have_many_spellings(text: str | None) -> None:
     assert phone.is_withheld(text)
 
 
+@pytest.mark.parametrize("word", ["ANONYMOUS", "RESTRICTED", "BLOCKED", "UNKNOWN", "UNAVAILABLE"])
+def test_a_word_typed_on_a_keypad_is_no_number(word: str) -> None:
+    keys = "".join("22233344455566677778889999"[ord(letter) - ord("A")] for letter in word)
+    assert phone.is_withheld(f"+{keys}")
+    assert phone.is_withheld(keys)
+
+
 def test_numbers_are_shown_as_people_write_them() -> None:
     assert (phone.display(JANE), phone.display("+442079460018")) == ("(437) 555-0142", "+44 20 7946 0018")

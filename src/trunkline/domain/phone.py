@@ -25,14 +25,22 @@ _EXTENSION = re.compile(r" (?:x|ext\.?) ?[0-9]{1,5}")
 _NANP_REMARK = re.compile(r"\(?([2-9][0-9]{2})\)?[ .-]?([2-9][0-9]{2})[ .-]?([0-9]{4})[ ][^\d#]*")
 
 # How phone systems spell "the caller withheld the number"; compared in lower case, without blanks at the ends.
-# +266696687 is ANONYMOUS on a keypad; ten zeros are FreeSWITCH's number for a caller without one.
+# Numbers among them are words on a keypad - ANONYMOUS, RESTRICTED, BLOCKED, UNKNOWN, UNAVAILABLE - and FreeSWITCH's zeros.
 WITHHELD = frozenset(
     {
         "",
         "*",
         "0000000000",
+        "+2562533",
         "+266696687",
+        "+7378742833",
+        "+86282452253",
+        "+8656696",
+        "2562533",
         "266696687",
+        "7378742833",
+        "86282452253",
+        "8656696",
         "<unknown>",
         "anonymous",
         "anonymous@anonymous.invalid",

@@ -1,0 +1,111 @@
+"""CallRail's REST API: calls in pages, making a call, fetching a recording."""
+
+from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import msgspec
+from aiolimiter import AsyncLimiter
+
+from trunkline.phone_systems.base import Recording
+from trunkline.phone_systems.errors import GivenUp
+from trunkline.phone_systems.loose import Fields
+from trunkline.phone_systems.media_fetch import fetch_media
+from trunkline.phone_systems.vendor_api import FixedCredentials, VendorApi
+
+NAME = "CallRail"
+OWN_DOMAIN = "callrail.com"
+PAGE_SIZE = 250
+PER_HOUR = 400  # allowed are 1,000 in an hour and 10,000 in a day; this keeps both
+MORE_FIELDS = "agent_email,call_summary,call_type,note,tags,transcription"
+_LONGEST_LINK = 64 * 1024
+
+
+class CallRailApi:
+    """One account."""
+
+    def __init__(self, account_id: str, company_id: str | None, token: str, api_base: str) -> None:
+        self._calls = f"/a/{account_id}/calls.json"
+        self._company_id = company_id
+        self._signed = f'Token token="{token}"'
+        self._base = httpx.URL(api_base)
+        pace = AsyncLimiter(PER_HOUR, 3600)
+        self._api = VendorApi(NAME, api_base, FixedCredentials(authorization=self._signed), pace)
+
+    async def calls(self, http: httpx.AsyncClient, since: datetime, until: datetime) -> AsyncIterator[list[Fields]]:
+        """Pages of calls that began on the days from `since` to `until`, and around them, the oldest first.
+
+        Raises:
+            PhoneSystemError: they could not be read to their end.
+        """
+        day = timedelta(days=1)  # days are those of the company's time zone
+        asked = {
+            "start_date": (since.astimezone(UTC) - day).date().isoformat(),
+            "end_date": (until.astimezone(UTC) + day).date().isoformat(),
+            "sort": "start_time",
+            "order": "asc",
+            "per_page": str(PAGE_SIZE),
+            **({"company_id": self._company_id} if self._company_id else {}),
+        }
+        number, last = 1, 1
+        more: Mapping[str, str] = {"fields": MORE_FIELDS}
+        while number <= last:
+            try:
+                page = await self._page(http, {**asked, **more, "page": str(number)})
+            except GivenUp:
+                if not more:
+                    raise
+                more = {}  # fields that this account does not have; the rest is worth more than they are
+                continue
+            yield page.each("calls")
+            last = int(page.seconds("total_pages") or 1)
+            number += 1
+
+    async def _page(self, http: httpx.AsyncClient, asked: Mapping[str, str]) -> Fields:
+        return Fields(await self._api.json(http, "GET", self._calls, params=asked))
+
+    async def make_call(self, http: httpx.AsyncClient, asked: Mapping[str, str]) -> str | None:
+        """Make a call; its id, where CallRail tells it.
+
+        Raises:
+            PhoneSystemError: nothing was made, or nobody knows.
+        """
+        return Fields(await self._api.json(http, "POST", self._calls, json=asked)).id("id", "resource_id")
+
+    async def recording(self, http: httpx.AsyncClient, url: str) -> Recording:
+        """The sound at `url`, or where the answer there says that it is.
+
+        Raises:
+            PhoneSystemError: it cannot be had, or the address is not CallRail's.
+        """
+        if not self._is_callrails(url):
+            raise GivenUp("The address of the recording is not CallRail's; our key was not sent there.")
+        found = await fetch_media(NAME, http, url, {"authorization": self._signed})
+        if found.media_type != "application/json":
+            return found
+        link = await _link(found)
+        if not link.startswith("https://") and not self._is_callrails(link):
+            raise GivenUp("CallRail's answer does not say where the recording is.")
+        return await fetch_media(NAME, http, link)
+
+    def _is_callrails(self, url: str) -> bool:
+        try:
+            address = httpx.URL(url)
+        except httpx.InvalidURL:
+            return False
+        own = address.host == OWN_DOMAIN or address.host.endswith(f".{OWN_DOMAIN}")
+        ours = (address.scheme, address.netloc) == (self._base.scheme, self._base.netloc)
+        return (own and address.scheme == "https") or ours
+
+
+async def _link(found: Recording) -> str:
+    body = b""
+    async for chunk in found.chunks:
+        body += chunk
+        if len(body) > _LONGEST_LINK:
+            break
+    try:
+        url = Fields(msgspec.json.decode(body)).text("url")
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        url = None
+    return url or ""
