@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 import sys
+import time
 from pathlib import Path
 
 import uvloop
@@ -57,11 +58,24 @@ def _with_service(folder: Path, sandbox_url: str, ami: AmiServer, loop: asyncio.
 
 def _phones() -> list[Figure]:
     """What phone systems say, taken in by an installation with a usual mirror."""
+    figures = _missed()
     folder = stand.fresh("phones")
     with stand.sandbox(SMALL) as sandbox_url:
         _grow(folder, 0, SMALL)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(_heard(folder, sandbox_url))
+            return figures + runner.run(_heard(folder, sandbox_url))
+
+
+def _missed() -> list[Figure]:
+    """What nobody heard, brought in by an installation that starts."""
+    folder = stand.fresh("missed")
+    records = folder / "Master.csv"
+    with stand.sandbox(SMALL) as sandbox_url:
+        _grow(folder, 0, SMALL)
+        phones.write_history(records)
+        began = time.perf_counter()
+        with stand.served(folder, sandbox_url, records=records):
+            return phones.backfill(began, EmbeddedPostgres(folder / "postgres").start(), sandbox_url)
 
 
 async def _heard(folder: Path, sandbox_url: str) -> list[Figure]:

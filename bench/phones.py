@@ -7,10 +7,11 @@ import random
 import re
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
 
+import httpx
 import psutil
 import psycopg
 from standardwebhooks.webhooks import Webhook
@@ -31,6 +32,7 @@ STREAM_PER_S = 2000
 STREAM_S = 20
 CALLS_PER_S = 10  # far more than 200 seats make; all else is what a PBX says that is about no call
 WITHIN_S = 120
+BACKFILL_WITHIN_S = 480
 TRACES = Path(__file__).parents[1] / "tests" / "traces" / "asterisk"
 _PLAYED = ("direct", "queue_answered", "missed", "voicemail", "outbound", "blind_transfer")
 
@@ -219,4 +221,59 @@ def _calls_followed(database_url: str) -> int:
             "select count(*) from calls.calls where account = 'asterisk' and state = 'ended' and merged_into is null"
             " and call_key like '19000%%'"
         ).fetchone()
+    return int(row[0]) if row else 0
+
+
+# A history ----------------------------------------------------------------------------------------------------------
+
+MISSED = 10_000
+_MISSED_ROW = (
+    '"","+1{caller}","14375550100","from-trunk","""EXAMPLE"" <+1{caller}>","PJSIP/trunk-{n:08x}","PJSIP/201-{n:08x}",'
+    '"Dial","PJSIP/201,20","{began}","","{ended}",20,0,"NO ANSWER","DOCUMENTATION","{id}.{n}",""\n'
+)
+
+
+def write_history(path: Path) -> None:
+    """What a PBX wrote down while nobody listened: calls of customers within the last hours, none answered."""
+    first = datetime.now(UTC) - timedelta(hours=4)
+    rows = []
+    for n in range(MISSED):
+        began = first + timedelta(seconds=n)
+        rows.append(
+            _MISSED_ROW.format(
+                caller=number_of(n), n=n, id=int(began.timestamp()), began=f"{began:%Y-%m-%d %H:%M:%S}",
+                ended=f"{began + timedelta(seconds=20):%Y-%m-%d %H:%M:%S}",
+            )
+        )  # fmt: skip
+    path.write_text("".join(rows))
+
+
+def backfill(began: float, database_url: str, sandbox_url: str) -> list[Figure]:
+    """How long it takes until all calls of the history are logged, from the start of the service."""
+    say(f"Bringing in {MISSED:,} missed calls from a history, and logging them")
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        while (logged := _logged(connection)) < MISSED:
+            if time.perf_counter() - began > BACKFILL_WITHIN_S:
+                raise RuntimeError(f"Only {logged:,} of {MISSED:,} calls were logged within {BACKFILL_WITHIN_S} s.")
+            time.sleep(0.2)
+        balance = connection.execute("select sum(told), sum(logged), sum(missing) from calls.ledger").fetchone()
+    seconds = time.perf_counter() - began
+    if balance != (MISSED, MISSED, 0):
+        raise RuntimeError(f"The ledger does not balance: {balance}.")
+    ledger = httpx.get(f"{sandbox_url}/sandbox/ledger", timeout=30).json()
+    if len(ledger["notes"]) != MISSED:
+        raise RuntimeError(f"{MISSED:,} calls made {len(ledger['notes']):,} notes.")
+    return [
+        under(f"{MISSED:,} missed calls brought in and logged", seconds, "s", 240),
+        Figure("429 answers meanwhile", ledger["statuses"].get("429", 0), "answers", "none",
+               ledger["statuses"].get("429", 0), "<= 0"),
+        under("most requests within a second", ledger["most_per_second"], "requests", 60),
+    ]  # fmt: skip
+
+
+def _logged(connection: psycopg.Connection) -> int:
+    row = connection.execute(
+        "select count(*) from logbook.entries e join calls.calls c on c.id = e.call_id"
+        " where e.state = 'logged' and c.account = 'records'"
+    ).fetchone()
     return int(row[0]) if row else 0

@@ -53,6 +53,15 @@ port = {ami_port}
 username = "trunkline"
 secret = "env:EXAMPLE_AMI_SECRET"
 """
+_RECORDS = """
+[[tenants.phone_systems]]
+account = "records"
+system = "cdr-file"
+preset = "asterisk"
+path = "{path}"
+time_zone = "UTC"
+trunk_endpoints = ["trunk"]
+"""
 # Customers `first` to `last`, each with a house, two numbers and, every third one, a job. All rows count as read.
 _FILL = """
 insert into mirror.customers (tenant_id, id, active, name, customer_type, address, balance, modified_on)
@@ -117,9 +126,11 @@ def fresh(name: str) -> Path:
     return folder
 
 
-def settings(sandbox_url: str, ami_port: int | None = None) -> str:
-    """`trunkline.toml` of the company that all benches serve; an Asterisk at `ami_port`, or none that answers."""
-    return _SETTINGS.format(tenant=TENANT, sandbox=sandbox_url, ami_port=ami_port or free_port())
+def settings(sandbox_url: str, ami_port: int | None = None, records: Path | None = None) -> str:
+    """`trunkline.toml` of the company that all benches serve; an Asterisk at `ami_port`, or none that answers, and call
+    records in a file."""
+    more = _RECORDS.format(path=records) if records else ""
+    return _SETTINGS.format(tenant=TENANT, sandbox=sandbox_url, ami_port=ami_port or free_port()) + more
 
 
 def environment() -> dict[str, str]:
@@ -165,9 +176,11 @@ class Served:
 
 
 @contextlib.contextmanager
-def served(folder: Path, sandbox_url: str, ami: AmiServer | None = None) -> Iterator[Served]:
+def served(
+    folder: Path, sandbox_url: str, ami: AmiServer | None = None, records: Path | None = None
+) -> Iterator[Served]:
     """`trunkline serve` on the data in `folder` while the body runs."""
-    (folder / "trunkline.toml").write_text(settings(sandbox_url, ami.port if ami else None))
+    (folder / "trunkline.toml").write_text(settings(sandbox_url, ami.port if ami else None, records))
     port = free_port()
     began = time.perf_counter()
     process = _trunkline("serve", "--data-dir", str(folder), "--port", str(port))

@@ -21,7 +21,7 @@ def test_the_help_names_every_command_and_what_it_does(trunkline: Trunkline) -> 
     assert (ended.returncode, ended.stderr) == (0, "")
     listed = dict(line.split(maxsplit=1) for line in ended.stdout.partition("Commands:\n")[2].splitlines())
     assert set(listed) == {
-        "serve", "demo", "lookup", "sync", "export", "numbers", "scopes", "st", "tenants", "sandbox"
+        "serve", "demo", "lookup", "sync", "export", "numbers", "scopes", "phone-systems", "st", "tenants", "sandbox"
     }  # fmt: skip
     assert all(listed.values())
 

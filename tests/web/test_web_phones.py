@@ -7,13 +7,26 @@ from typing import Any
 from xml.etree import ElementTree
 from zoneinfo import ZoneInfo
 
+import hypothesis
+import msgspec
 import pytest
+import schemathesis
+from hypothesis import strategies as st
 from playwright.sync_api import expect
-from web_rig import NEEDS_CHROMIUM, Backstage, Office, Visit, over, serving, started, until
+from web_rig import NEEDS_CHROMIUM, Backstage, Office, Visit, delivery, over, serving, started, until
 
 from company import ASTERISK_TOML, TENANT, TENANT_TOML, WEBHOOK_TOML
 from databases import fresh_database
 
+_scalars = st.none() | st.booleans() | st.integers(-(10**6), 10**6) | st.text(max_size=12)
+json_like = st.dictionaries(
+    st.sampled_from(["kind", "call_id", "occurred_at", "direction", "external_number", "agent", "events", "leg_id"]),
+    _scalars
+    | st.sampled_from(["started", "ended", "inbound", "2026-03-02T15:00:00Z"])
+    | st.lists(_scalars, max_size=2)
+    | st.dictionaries(st.sampled_from(["extension", "name"]), _scalars, max_size=2),
+    max_size=6,
+)
 TOKEN = "an-example-of-a-caller-id-token"
 RECORDS = """
 [[tenants.phone_systems]]
@@ -223,6 +236,53 @@ def test_the_template_for_3cx_comes_filled_in_and_is_kept_nowhere(shop: Office) 
     parameters = {one.get("Name"): one.get("Default") for one in template.iter("Parameter")}
     assert TOKEN in parameters.values()
     assert "https://bridge.example.com" in str(parameters.values())
+
+
+# Anything at all --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def openapi(shop: Office) -> Any:
+    """What the service says of itself."""
+    return schemathesis.openapi.from_url(f"{shop.base_url}/api/openapi.json")
+
+
+described = schemathesis.pytest.from_fixture("openapi")
+
+
+@described.parametrize()
+@hypothesis.settings(max_examples=15, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
+def test_whatever_is_sent_is_no_mistake_of_ours(case: Any) -> None:
+    answer = case.call(timeout=20)
+    assert answer.status_code < 500 or answer.status_code == 503, answer.text
+
+
+def test_whatever_a_phone_system_signs_is_kept_and_makes_no_half_call(shop: Office) -> None:
+    before = shop.execute("select count(*) from calls.calls where started_at is null")
+
+    @hypothesis.settings(max_examples=60, deadline=None)
+    @hypothesis.given(st.binary(max_size=300) | json_like.map(msgspec.json.encode))
+    def deliver(body: bytes) -> None:
+        try:
+            body.decode()
+        except UnicodeDecodeError:  # our own format is text; what is no text cannot be signed
+            body = body.hex().encode()
+        assert shop.post(body, account="front-door").status_code == 202
+
+    deliver()
+    unprocessed = "select count(*) from calls.inbox where processed_at is null and account = 'front-door'"
+    until(lambda: shop.execute(unprocessed) == [(0,)])
+    assert shop.execute("select count(*) from calls.calls where started_at is null") == before
+
+
+def test_a_forged_delivery_stores_nothing_and_is_counted(shop: Office) -> None:
+    stored = shop.execute("select count(*) from calls.inbox")
+    with shop.client() as client:
+        for _ in range(3):
+            body, headers = delivery(started("forged", "+14375550142"))
+            assert client.post("/hooks/tracking", content=body + b" ", headers=headers).status_code == 401
+    assert shop.execute("select count(*) from calls.inbox") == stored
+    until(lambda: next(one for one in phones(shop)["systems"] if one["account"] == "tracking")["refused"] == 3)
 
 
 # In a browser -----------------------------------------------------------------------------------------------------

@@ -89,15 +89,33 @@ def servicetitan(
 @sandbox.command()
 @click.argument("system")
 @click.option("--calls", type=click.IntRange(1), default=9, show_default=True, help="How many, of all kinds in turn.")
-@click.option("--url", required=True, help="Where deliveries go, as http://127.0.0.1:8040/hooks/ACCOUNT.")
+@click.option("--url", help="Where deliveries go, as http://127.0.0.1:8040/hooks/ACCOUNT.")
+@click.option("--port", type=click.IntRange(0, 65535), help="asterisk: where it listens. smdr: where you listen.")
+@click.option("--file", "file", type=click.Path(dir_okay=False, path_type=Path), help="cdr-file: where it is written.")
 @click.option("--secret", help="What they are signed with, as env:NAME or file:PATH. Default: the speaker's own.")
 @click.option("--address", help="The address that is signed, where a proxy makes it another than --url.")
 @click.option("--every", "every_s", type=float, default=1.0, show_default=True, help="Seconds between calls.")
 @click.option("--pace", type=float, default=0.1, show_default=True, help="1 is the speed of life.")
 def phone(
-    *, system: str, calls: int, url: str, secret: str | None, address: str | None, every_s: float, pace: float
+    *,
+    system: str,
+    calls: int,
+    url: str | None,
+    port: int | None,
+    file: Path | None,
+    secret: str | None,
+    address: str | None,
+    every_s: float,
+    pace: float,
 ) -> None:
-    """Call an installation as a phone system's vendor does: signed, in order, tried again on the vendor's plan."""
+    """Be a phone system: deliver as its vendor does - signed, in order, tried again on the vendor's plan - or listen,
+    print, or write a file as one in a shop does.
+    """
+    if system in _IN_THE_SHOP:
+        _in_the_shop(system, calls, port=port, file=file, every_s=every_s, pace=pace)
+        return
+    if url is None:
+        raise click.UsageError(f"Say with --url where the deliveries of {system} go.")
     from trunkline.sandbox.phones import speaker  # noqa: PLC0415 - loads an HTTP client
     from trunkline.sandbox.phones.sending import Line, send_calls  # noqa: PLC0415
     from trunkline.sandbox.phones.speaker import WebhookSpeaker  # noqa: PLC0415
@@ -112,6 +130,23 @@ def phone(
     click.echo(f"{calls} calls, {sent.acknowledged} deliveries acknowledged, {sent.given_up} given up ({answers})")
     if sent.given_up:
         raise SystemExit(1)
+
+
+_IN_THE_SHOP = {"asterisk": "port", "smdr": "port", "cdr-file": "file"}
+
+
+def _in_the_shop(system: str, calls: int, *, port: int | None, file: Path | None, every_s: float, pace: float) -> None:
+    from trunkline.sandbox.phones import pbx  # noqa: PLC0415 - loads its look-alikes
+
+    if (port if _IN_THE_SHOP[system] == "port" else file) is None:
+        raise click.UsageError(f"Say with --{_IN_THE_SHOP[system]} where the calls of {system} go.")
+    if system == "asterisk":
+        asyncio.run(pbx.ami(port or 0, calls, every_s=every_s, pace=pace, tell=click.echo))
+        click.echo(f"{calls} calls")
+    elif system == "smdr":
+        click.echo(f"{calls} calls, {asyncio.run(pbx.print_lines(port or 0, calls))} lines")
+    elif file is not None:
+        click.echo(f"{calls} calls, {pbx.write_file(file, calls)} rows in {file}")
 
 
 def _tell(option: str, read: Callable[[], T]) -> T:

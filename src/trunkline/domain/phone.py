@@ -25,7 +25,8 @@ _EXTENSION = re.compile(r" (?:x|ext\.?) ?[0-9]{1,5}")
 _NANP_REMARK = re.compile(r"\(?([2-9][0-9]{2})\)?[ .-]?([2-9][0-9]{2})[ .-]?([0-9]{4})[ ][^\d#]*")
 
 # How phone systems spell "the caller withheld the number"; compared in lower case, without blanks at the ends.
-# Numbers among them are words on a keypad - ANONYMOUS, RESTRICTED, BLOCKED, UNKNOWN, UNAVAILABLE - and FreeSWITCH's zeros.
+# Numbers among them are words on a keypad (ANONYMOUS, RESTRICTED, BLOCKED, UNKNOWN, UNAVAILABLE).
+# Ten zeros are FreeSWITCH's.
 WITHHELD = frozenset(
     {
         "",

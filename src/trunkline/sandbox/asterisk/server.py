@@ -23,12 +23,18 @@ class _Session:
 
 
 class AmiServer:
-    """``async with AmiServer() as server`` listens on a free port of this machine."""
+    """``async with AmiServer() as server`` listens on this machine, at a free port unless one is given."""
 
-    def __init__(self, username: str = "trunkline", secret: str = "ami-example") -> None:  # noqa: S107 - invented
+    def __init__(
+        self,
+        username: str = "trunkline",
+        secret: str = "ami-example",  # noqa: S107 - invented
+        *,
+        port: int = 0,
+    ) -> None:
         self.username, self.secret = username, secret
         self.host = "127.0.0.1"
-        self.port = 0
+        self.port = port
         self._server: asyncio.Server | None = None
         self._sessions: set[_Session] = set()
         self._counter = itertools.count(100)

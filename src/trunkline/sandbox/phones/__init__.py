@@ -5,7 +5,7 @@ from pkgutil import iter_modules
 
 from trunkline.sandbox.phones.speaker import Speaker
 
-_NOT_SPEAKERS = {"speaker", "sending", "rest"}
+_NOT_SPEAKERS = {"speaker", "sending", "rest", "pbx"}
 
 _NAMED_OTHERWISE = {"three_cx": "3cx", "cdr_file": "cdr-file"}
 _MODULES = {

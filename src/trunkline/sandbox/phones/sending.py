@@ -9,9 +9,9 @@ from itertools import count
 
 import httpx
 
-from trunkline.sandbox.phones.speaker import Dialled, Said, WebhookSpeaker
+from trunkline.sandbox.phones.speaker import Dialled, Said, Speaker, WebhookSpeaker
 
-HISTORY = "history"
+_NOT_DELIVERED = {"history", "lookup"}  # what we ask for, and what we are asked
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Sender:
         for said in self._speaker.play(scenario, call):
             await asyncio.sleep(max(0.0, said.after_s - said_before_s) * self._line.pace)
             said_before_s = max(said_before_s, said.after_s)
-            if said.kind != HISTORY:
+            if said.kind not in _NOT_DELIVERED:
                 await self.deliver(said, delivery=f"{call.serial}-{next(self._serials)}")
 
     async def deliver(self, said: Said, *, delivery: str) -> bool:
@@ -96,7 +96,7 @@ async def send_calls(speaker: WebhookSpeaker, line: Line, calls: int, *, first_s
     return sender.sent
 
 
-def schedule(speaker: WebhookSpeaker, calls: int, *, first_serial: int, every_s: float) -> list[tuple[str, Dialled]]:
+def schedule(speaker: Speaker, calls: int, *, first_serial: int, every_s: float) -> list[tuple[str, Dialled]]:
     """So many calls of all kinds that the speaker plays, each with ids of its own and a caller of 555-01xx."""
     now = datetime.now(UTC)
     return [
