@@ -273,7 +273,7 @@ def test_a_signed_delivery_needs_no_access_token_and_becomes_a_call(guarded: Off
     body, headers = delivery(started("hook-1", backstage.people.jane.number))
     answer = post(guarded, body, headers)
     assert answer.status_code == 202
-    assert abs(datetime.fromisoformat(answer.json()["received_at"]) - datetime.now(UTC)) < timedelta(minutes=1)
+    assert answer.content == b""
     # On disk when it was answered, whatever comes of it later.
     assert deliveries(guarded, headers["webhook-id"]) == 1
     until(lambda: guarded.execute("select 1 from calls.calls where call_key = %s", "hook-1"))

@@ -17,7 +17,7 @@ from trunkline.web.api import Api
 from trunkline.web.board import BoardStream
 from trunkline.web.caller_id import caller_id
 from trunkline.web.guard import Gate, Guard, Keeper, add_security_headers
-from trunkline.web.hooks import hook
+from trunkline.web.hooks import hooks as hooks_door
 from trunkline.web.numbers import NumberApi, NumberPages
 from trunkline.web.office import Office
 from trunkline.web.pages import Pages, healthz
@@ -95,7 +95,7 @@ def create_web(
             Api,
             NumberApi,
             PhoneApi,
-            hook,
+            hooks_door,
             caller_id,
             healthz,
             static,

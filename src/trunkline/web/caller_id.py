@@ -2,8 +2,9 @@
 
 import asyncio
 from contextlib import suppress
+from typing import Any
 
-from litestar import get
+from litestar import Request, get
 from litestar.exceptions import HTTPException, NotFoundException
 from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
@@ -12,7 +13,7 @@ from trunkline.domain.label import phone_label
 from trunkline.phone_systems.base import Caller, Question
 from trunkline.phone_systems.delivery import Refused
 from trunkline.store.database import DatabaseUnavailable
-from trunkline.web.hooks import Incoming, as_response, read_delivery
+from trunkline.web.hooks import as_response, read_delivery
 from trunkline.web.office import Office, TheOffice
 from trunkline.web.ports import Asking
 
@@ -21,13 +22,13 @@ DEADLINE_S = 0.5
 
 
 @get("/caller-id/{account:str}", tags=["Phone systems"], summary="Who calls, for a phone's display")
-async def caller_id(request: Incoming, office: TheOffice, account: FromPath[str]) -> ASGIResponse:
+async def caller_id(request: Request[Any, Any, Any], office: TheOffice, account: FromPath[str]) -> ASGIResponse:
     """The answer in the phone system's own form; nobody is known where it would take too long to find out."""
     found = office.phones.asking.get(account) if office.phones else None
     if found is None:
         raise NotFoundException("No phone system with this name asks who calls here.")
     try:
-        question = found.adapter.question(await read_delivery(request, ""))
+        question = found.adapter.question(await read_delivery(request.scope, request.receive, ""))
     except Refused as refused:
         found.refused()
         raise HTTPException(str(refused), status_code=refused.status) from None

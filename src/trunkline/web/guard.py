@@ -118,7 +118,7 @@ class Gate:
         """Raises:
         Refusal: with the status and one sentence.
         """
-        path = scope["path"]
+        path = asked_path(scope)
         if path in _OPEN_PATHS or path.startswith(_OPEN_PREFIXES):
             return
         headers = dict(scope["headers"])
@@ -155,6 +155,12 @@ class Guard:
         if scope["type"] == ScopeType.HTTP:
             self._gate.check(scope)
         await self._app(scope, receive, send)
+
+
+def asked_path(scope: Scope) -> str:
+    """The path as it was asked for: a mount sees the rest of its own only. What is written in another way is closed."""
+    raw: bytes = scope.get("raw_path") or scope["path"].encode()
+    return raw.partition(b"?")[0].decode("latin-1")
 
 
 def _without_port(host: str) -> str:

@@ -1,59 +1,71 @@
-"""Where phone systems deliver their webhooks: verified before anything reads them, durable before the answer."""
+"""Where phone systems deliver their webhooks: verified before anything reads them, durable before the answer.
+
+Spoken in plain ASGI: a thousand deliveries a second leave no time for what pages need. docs/webhook.md describes it.
+"""
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import cast
 
-from litestar import Request, post
-from litestar.exceptions import HTTPException, NotFoundException
-from litestar.params import FromPath
+from litestar import asgi
+from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
 from litestar.response.base import ASGIResponse
+from litestar.types import HTTPScope, Receive, Scope, Send
 
 from trunkline.phone_systems.delivery import LARGEST_BODY, Answer, Delivery, Refused
-from trunkline.web.office import TheOffice
-
-Incoming = Request[Any, Any, Any]
+from trunkline.web.office import Office
 
 
-@post(
-    ["/hooks/{account:str}", "/hooks/{account:str}/{kind:str}"],
-    status_code=200,
-    request_max_body_size=2 * LARGEST_BODY,
-    tags=["Webhooks"],
-)
-async def hook(
-    request: Incoming, office: TheOffice, account: FromPath[str], kind: FromPath[str | None] = None
-) -> ASGIResponse:
-    """Take one delivery. Answers with success once it is on disk; 503 says that the sender should try again."""
+@asgi("/hooks", is_mount=True, copy_scope=False)
+async def hooks(scope: Scope, receive: Receive, send: Send) -> None:
+    """Take one delivery at /hooks/ACCOUNT or /hooks/ACCOUNT/KIND.
+
+    Answers with success once it is on disk; 503 says that the sender should try again.
+    """
+    request = cast("HTTPScope", scope)
+    if request.get("method") != "POST":
+        raise MethodNotAllowedException("Webhooks are delivered by POST.")
+    office: Office = request["litestar_app"].state.office
+    answer = await _take(office, request, receive)
+    await as_response(answer)(scope, receive, send)
+
+
+async def _take(office: Office, scope: HTTPScope, receive: Receive) -> Answer:
+    account, _, kind = scope["path"].strip("/").partition("/")
     found = office.hooks.get(account)
-    if found is None:
+    if found is None or "/" in kind:
         raise NotFoundException("No phone system with this name takes webhooks here.")
     if found.standstill is not None:
         raise HTTPException(found.standstill, status_code=503, headers={"retry-after": "60"})
     try:
-        taken = found.adapter.verify(await read_delivery(request, kind or ""))
+        taken = found.adapter.verify(await read_delivery(scope, receive, kind))
     except Refused as refused:
         found.refused()
         raise HTTPException(str(refused), status_code=refused.status) from None
     if isinstance(taken, Answer):
-        return as_response(taken)
+        return taken
     await found.receive([taken])
-    return as_response(found.adapter.acknowledgement)
+    return found.adapter.acknowledgement
 
 
-async def read_delivery(request: Incoming, kind: str) -> Delivery:
+async def read_delivery(scope: HTTPScope, receive: Receive, kind: str) -> Delivery:
     """The request as it came in.
 
     Raises:
-        Refused: its body is too large.
+        Refused: its body is too large, or was cut off.
     """
-    body = await request.body()
-    if len(body) > LARGEST_BODY:
-        raise Refused("The body is larger than 1 MiB.", status=413)
-    headers = tuple(
-        (name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in request.scope["headers"]
+    body, more = b"", True
+    while more:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise Refused("The body was cut off.", status=400)
+        body += message["body"]
+        more = message["more_body"]
+        if len(body) > LARGEST_BODY:
+            raise Refused("The body is larger than 1 MiB.", status=413)
+    headers = tuple((name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in scope["headers"])
+    return Delivery(
+        body, datetime.now(UTC), headers, scope["query_string"].decode("latin-1"), kind, str(scope["method"])
     )
-    query = request.scope.get("query_string", b"").decode("latin-1")
-    return Delivery(body, datetime.now(UTC), headers, query, kind, request.method)
 
 
 def as_response(answer: Answer) -> ASGIResponse:

@@ -10,7 +10,7 @@ from litestar.response import Redirect, Template
 from litestar.types import ExceptionHandlersMap
 
 from trunkline.store.database import DatabaseUnavailable
-from trunkline.web.guard import Gate, Refusal, sign_in_address
+from trunkline.web.guard import Gate, Refusal, asked_path, sign_in_address
 from trunkline.web.rendering import page
 
 _Request = Request[Any, Any, Any]
@@ -40,7 +40,7 @@ def _answer(request: _Request, status: int, sentence: str, headers: dict[str, st
 
 
 def _wants_page(request: _Request) -> bool:
-    api = request.scope["path"].startswith(("/api/", "/hooks/", "/stream"))
+    api = asked_path(request.scope).startswith(("/api/", "/hooks/", "/stream"))
     return not api and "text/html" in request.headers.get("accept", "")
 
 
@@ -79,7 +79,7 @@ def bad_request(request: _Request, error: HTTPException) -> _Response:
 
 def failed(request: _Request, error: Exception) -> _Response:
     """A mistake of ours."""
-    log.error("a request failed", path=request.scope["path"], exc_info=error)
+    log.error("a request failed", path=asked_path(request.scope), exc_info=error)
     return _answer(request, 500, "This is a mistake in Trunkline, not yours. It is in the log; please report it.")
 
 
