@@ -28,6 +28,8 @@ log = structlog.get_logger(__name__)
 EVERY_S = 15 * 60.0
 NOT_READY_S = 1.0
 FIRST_LOOK_BACK = timedelta(days=7)
+# A call that was still going on stands in no history yet; whoever began before midnight may talk long after.
+LONGEST_CALL = timedelta(hours=4)
 # A ring of now must not wait behind a thousand calls of yesterday.
 CHUNK = 50
 
@@ -105,7 +107,7 @@ class HistoryCheck:
         until = datetime.now(UTC) - timedelta(seconds=adapter.settles_s)
         async with self._database.connection() as connection:
             checked = await rows.checked_until(connection, *self._whose)
-        since = self._midnight_before(checked or until - FIRST_LOOK_BACK)
+        since = self._midnight_before(checked - LONGEST_CALL if checked else until - FIRST_LOOK_BACK)
         told: set[str] = set()
         taken = 0
         async for page in adapter.history(self._http, since, until):

@@ -5,13 +5,13 @@ from contextlib import suppress
 from typing import Any
 
 from litestar import Request, get
-from litestar.exceptions import HTTPException, NotFoundException
+from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
 
 from trunkline.domain.label import phone_label
 from trunkline.phone_systems.base import Caller, Question
-from trunkline.phone_systems.delivery import Refused
+from trunkline.phone_systems.delivery import Answer, Refused
 from trunkline.store.database import DatabaseUnavailable
 from trunkline.web.hooks import as_response, read_delivery
 from trunkline.web.office import Office, TheOffice
@@ -31,7 +31,8 @@ async def caller_id(request: Request[Any, Any, Any], office: TheOffice, account:
         question = found.adapter.question(await read_delivery(request.scope, request.receive, ""))
     except Refused as refused:
         found.refused()
-        raise HTTPException(str(refused), status_code=refused.status) from None
+        # No body: a phone would show it as the caller's name.
+        return as_response(Answer(refused.status, headers={"x-refused": str(refused)}))
     telling = asyncio.create_task(_tell_of_ring(found, question))
     try:
         async with asyncio.timeout(DEADLINE_S):

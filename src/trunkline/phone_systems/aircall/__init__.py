@@ -73,7 +73,7 @@ class AircallAdapter:
         Capability.WEBHOOK | Capability.SUBSCRIPTION | Capability.HISTORY | Capability.ORIGINATE | Capability.RECORDINGS
     )
     acknowledgement: ClassVar[Answer] = Answer(200)
-    check_every_s: ClassVar[float] = 600.0
+    check_every_s: ClassVar[float] = 50.0
     settles_s: ClassVar[float] = 120.0  # the whole call is there about thirty seconds after its end
 
     def __init__(self, account: str, options: AircallOptions) -> None:

@@ -91,7 +91,7 @@ class DialpadAdapter:
         Capability.WEBHOOK | Capability.SUBSCRIPTION | Capability.HISTORY | Capability.ORIGINATE | Capability.RECORDINGS
     )
     acknowledgement: ClassVar[Answer] = Answer(200)
-    check_every_s: ClassVar[float] = 900.0
+    check_every_s: ClassVar[float] = 50.0
     settles_s: ClassVar[float] = 300.0
 
     def __init__(self, account: str, options: DialpadOptions) -> None:

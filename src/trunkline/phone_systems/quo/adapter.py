@@ -58,7 +58,7 @@ class QuoAdapter:
         Capability.WEBHOOK | Capability.SUBSCRIPTION | Capability.HISTORY | Capability.RECORDINGS
     )
     acknowledgement: ClassVar[Answer] = Answer(200)
-    check_every_s: ClassVar[float] = 900.0
+    check_every_s: ClassVar[float] = 50.0
     settles_s: ClassVar[float] = 600.0
 
     def __init__(self, account: str, options: QuoOptions) -> None:
