@@ -13,7 +13,7 @@ pytestmark = NEEDS_CHROMIUM
 def test_the_page_shows_state_rows_age_error_and_differences(office: Office, visit: Visit, troubled: None) -> None:
     page = visit(office.base_url)
     page.get_by_role("link", name="Health").click()
-    rows = page.get_by_role("table").first.get_by_role("row")
+    rows = page.get_by_role("region", name="Resources").get_by_role("row")
     expect(rows).to_have_count(len(RESOURCES) + 1)
     customers = rows.filter(has=page.get_by_role("rowheader", name="customers", exact=True))
     expect(customers).to_contain_text("fresh")

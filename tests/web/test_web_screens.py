@@ -31,7 +31,7 @@ def busy(office: Office, backstage: Backstage) -> Iterator[int]:
 PAGES = (
     "/", "/calls", "/health", "/scopes", "/calls/{call}", "/lookup?number={jane}", "/lookup?number={shared}",
     "/lookup?number=12", "/sign-in", "/nowhere", "/settings", "/settings/companies/new",
-    f"/settings/companies/{TENANT}",
+    f"/settings/companies/{TENANT}", "/phone-systems/front-desk", "/phone-systems/front-desk?numbers=true",
 )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from trunkline.phone_systems.errors import GivenUp, NeedsFixing, OutcomeUnknown,
 
 ATTEMPTS = 4
 PATIENCE = timedelta(minutes=3)
+LONGEST_WAIT_S = 120.0
 TIMEOUT_S = 20.0
 RENEW_BEFORE_S = 60.0
 
@@ -174,9 +175,12 @@ class VendorApi:
 
 
 def _wait(error: Exception) -> bool | float:
+    """Whether to try again by itself, and after how long; what the vendor puts off for longer is left to the caller."""
     if not isinstance(error, RetryLater):
         return False
-    return True if error.retry_after_s is None else error.retry_after_s
+    if error.retry_after_s is None:
+        return True
+    return error.retry_after_s <= LONGEST_WAIT_S and error.retry_after_s
 
 
 def _retry_after_s(answer: httpx.Response) -> float | None:

@@ -166,7 +166,7 @@ class PhoneApi(Controller):
         tenant: Tenant = None,
         unread: Unread = False,
         before: Before = None,
-        limit: Annotated[int, QueryParameter(ge=1, le=MOST_MESSAGES)] = 50,
+        limit: Annotated[int, QueryParameter(ge=1, le=MOST_MESSAGES, description="How many.")] = 50,
         numbers: Numbers = False,
     ) -> list[MessageView]:
         """What a phone system said, the newest first, each with what is understood of it. Secrets are taken out."""
