@@ -20,12 +20,14 @@ from trunkline.sandbox.asterisk import AmiServer
 TENANT = 1_000_001
 FIRST_CUSTOMER = 100_000  # as the sandbox numbers them
 FOLDER = Path(__file__).parent.parent / ".bench"
+CALLER_ID = "an-example-of-a-caller-id-token"
 SIGNING = "whsec_YW4gaW52ZW50ZWQgd2ViaG9vayBzZWNyZXQ="
 _SECRETS = {
     "EXAMPLE_CLIENT_SECRET": "cs1.example-secret",
     "EXAMPLE_APP_KEY": "ak1.example",
     "EXAMPLE_AMI_SECRET": "ami-example",
     "EXAMPLE_SIGNING": SIGNING,
+    "EXAMPLE_CALLER_ID": CALLER_ID,
 }
 _SETTINGS = """
 mirror_interval_s = 3600
@@ -52,6 +54,7 @@ host = "127.0.0.1"
 port = {ami_port}
 username = "trunkline"
 secret = "env:EXAMPLE_AMI_SECRET"
+caller_id_tokens = ["env:EXAMPLE_CALLER_ID"]
 """
 _RECORDS = """
 [[tenants.phone_systems]]

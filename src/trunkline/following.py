@@ -217,5 +217,5 @@ async def _nobody(_messages: object) -> None:
     raise RuntimeError("nobody takes the messages of a company that is paused")
 
 
-def _uncounted() -> None:
+def _uncounted(_reason: str) -> None:
     """What is refused anyway is not counted."""

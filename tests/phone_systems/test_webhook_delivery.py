@@ -221,8 +221,10 @@ async def test_what_is_not_proved_is_refused_and_not_kept(office: Office) -> Non
     await office.refusals.write_down()
     await office.refusals.write_down()  # what is written down is not counted again
     async with office.database.connection() as connection:
-        counted = await connection.execute("select tenant_id, account, refused from calls.refusals")
-        assert await counted.fetchall() == [(TENANT, ACCOUNT, len(refused))]
+        counted = await connection.execute("select tenant_id, account, refused, reason from calls.refusals")
+        assert await counted.fetchall() == [
+            (TENANT, ACCOUNT, len(refused), "The timestamp is more than five minutes from our clock.")
+        ]
 
 
 @pytest.mark.parametrize("size", [LARGEST_BODY + 1, 3 * 1024 * 1024])

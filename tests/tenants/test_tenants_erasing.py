@@ -55,7 +55,7 @@ _ROWS = {
         "'+14375550142', 'number', 0, 'spam', 'Dana', now(), 'local'"
     ),
     "calls.number_restores": "application_guid: gen_random_uuid()",
-    "calls.refusals": "account, day, refused: 'main', current_date, 1",
+    "calls.refusals": "account, day, refused, reason: 'main', current_date, 1, 'x'",
     "calls.told": "account, key, began_at, day: 'main', 'k', now(), current_date",
     "calls.history_checks": "account, checked_until, checked_at: 'main', now(), now()",
     "calls.alarms": "account, kind, detail, began_at: 'main', 'silence', 'x', now()",

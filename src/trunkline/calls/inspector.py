@@ -25,7 +25,8 @@ LEARN_MOST = 5_000
 
 
 class SystemView(msgspec.Struct, frozen=True):
-    """One phone system. `unread` messages and `refused` deliveries are of the last seven days; times are UTC."""
+    """One phone system. `unread` messages and `refused` deliveries are of the last seven days, `refused_because` is why
+    the latest was; times are UTC."""
 
     account: str
     system: str
@@ -36,6 +37,7 @@ class SystemView(msgspec.Struct, frozen=True):
     heard_at: datetime | None
     unread: int
     refused: int
+    refused_because: str | None
     set_up_by_file: bool = False
 
 
@@ -91,10 +93,8 @@ class Inspector:
             )}  # fmt: skip
             systems = []
             for one in accounts:
-                unread, refused, heard_at = await inspection.counts(
-                    connection, one.tenant_id, one.name, days=COUNT_DAYS
-                )
-                systems.append(_system(one, links.get(one.name, (None, None)), heard_at, unread, refused))
+                counts = await inspection.counts(connection, one.tenant_id, one.name, days=COUNT_DAYS)
+                systems.append(_system(one, links.get(one.name, (None, None)), counts))
             return Phones(
                 systems,
                 await watch.alarms(connection, tenant_id, shared),
@@ -167,12 +167,20 @@ class Inspector:
 
 
 def _system(
-    account: PhoneAccount, link: tuple[str | None, str | None], heard_at: datetime | None, unread: int, refused: int
-) -> SystemView:  # fmt: skip
-    can = [one.name.lower().replace("_", "-") for one in Capability if one in account.adapter.capabilities and one.name]
-    by_file = isinstance(account.adapter, SetUpByFile)
+    account: PhoneAccount, link: tuple[str | None, str | None], counts: tuple[int, int, str | None, datetime | None]
+) -> SystemView:
+    unread, refused, because, heard_at = counts
     return SystemView(
-        account.name, account.adapter.system, can, account.learn, *link, heard_at, unread, refused, by_file
+        account.name,
+        account.adapter.system,
+        [one.name.lower().replace("_", "-") for one in Capability if one in account.adapter.capabilities and one.name],
+        account.learn,
+        *link,
+        heard_at,
+        unread,
+        refused,
+        because,
+        isinstance(account.adapter, SetUpByFile),
     )
 
 

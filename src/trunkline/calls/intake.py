@@ -18,6 +18,8 @@ log = structlog.get_logger(__name__)
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
 
+_RefusedOn = tuple[int, str, date]  # tenant, account, UTC day
+
 
 @dataclass(frozen=True)
 class StoredMessage:
@@ -118,14 +120,18 @@ class Refusals:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._counted: Counter[tuple[int, str, date]] = Counter()
+        self._counted: Counter[_RefusedOn] = Counter()
+        self._reasons: dict[_RefusedOn, str] = {}
+        self._told: set[tuple[_RefusedOn, str]] = set()
 
-    def add(self, account: Account) -> None:
-        """One more delivery was not from this phone system."""
-        key = (account.tenant_id, account.name, datetime.now(UTC).date())
-        if key not in self._counted:
-            log.warning("a delivery was refused; others are counted", account=account.name)
-        self._counted[key] += 1
+    def add(self, account: Account, reason: str) -> None:
+        """One more delivery was not from this phone system, or could not be proved to be; `reason` is one sentence."""
+        on = (account.tenant_id, account.name, datetime.now(UTC).date())
+        self._counted[on] += 1
+        self._reasons[on] = reason
+        if (on, reason) not in self._told:
+            self._told = {told for told in self._told if told[0][2] == on[2]} | {(on, reason)}
+            log.warning("a delivery was refused; others of that day are counted", account=account.name, reason=reason)
 
     async def write_down(self) -> None:
         """Add what was counted to the database.
@@ -138,7 +144,10 @@ class Refusals:
             return
         try:
             async with self._database.connection() as connection:
-                await rows.add_refusals(connection, [(*key, count) for key, count in counted.items()])
+                await rows.add_refusals(
+                    connection, [(*on, count, self._reasons.get(on, "")) for on, count in counted.items()]
+                )
         except DatabaseUnavailable:
             self._counted += counted
             raise
+        self._reasons = {on: reason for on, reason in self._reasons.items() if on in self._counted}

@@ -75,11 +75,12 @@ async def mark_unreadable(connection: AsyncConnection, row_id: int, sentence: st
     )
 
 
-async def add_refusals(connection: AsyncConnection, counted: Sequence[tuple[int, str, date, int]]) -> None:
-    """Add to what was refused of these (tenant, account, UTC day, how many)."""
+async def add_refusals(connection: AsyncConnection, counted: Sequence[tuple[int, str, date, int, str]]) -> None:
+    """Add to what was refused of these (tenant, account, UTC day, how many, why the latest)."""
     await connection.execute(
-        "insert into calls.refusals (tenant_id, account, day, refused)"
-        " select * from unnest(%s::bigint[], %s::text[], %s::date[], %s::bigint[])"
-        " on conflict (tenant_id, account, day) do update set refused = refusals.refused + excluded.refused",
+        "insert into calls.refusals (tenant_id, account, day, refused, reason)"
+        " select * from unnest(%s::bigint[], %s::text[], %s::date[], %s::bigint[], %s::text[])"
+        " on conflict (tenant_id, account, day)"
+        " do update set refused = refusals.refused + excluded.refused, reason = excluded.reason",
         [list(column) for column in zip(*counted, strict=True)],
     )

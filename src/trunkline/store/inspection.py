@@ -57,19 +57,22 @@ async def calls_of_message(connection: AsyncConnection, message_id: int) -> list
 
 async def counts(
     connection: AsyncConnection, tenant_id: int, account: str, *, days: int
-) -> tuple[int, int, datetime | None]:
-    """How many messages of the last days were not understood, how many deliveries refused; when one came last."""
+) -> tuple[int, int, str | None, datetime | None]:
+    """How many messages of the last days were not understood, how many deliveries refused, why the latest of them; and
+    when a message came last."""
     cursor = await connection.execute(
         "select (select count(*) from calls.inbox where tenant_id = %(tenant)s and account = %(account)s"
         " and error is not null and received_at > clock_timestamp() - make_interval(days => %(days)s)),"
         " (select coalesce(sum(refused), 0)::bigint from calls.refusals where tenant_id = %(tenant)s"
         " and account = %(account)s and day > current_date - %(days)s),"
+        " (select reason from calls.refusals where tenant_id = %(tenant)s and account = %(account)s"
+        " and day > current_date - %(days)s order by day desc limit 1),"
         " (select received_at from calls.inbox where tenant_id = %(tenant)s and account = %(account)s"
         " order by id desc limit 1)",
         {"tenant": tenant_id, "account": account, "days": days},
     )
     row = await cursor.fetchone()
-    return (int(row[0]), int(row[1]), row[2]) if row else (0, 0, None)
+    return (int(row[0]), int(row[1]), row[2], row[3]) if row else (0, 0, None, None)
 
 
 async def messages_of_call(connection: AsyncConnection, call_id: int) -> list[tuple[int, str, StoredRow]]:

@@ -30,7 +30,7 @@ async def caller_id(request: Request[Any, Any, Any], office: TheOffice, account:
     try:
         question = found.adapter.question(await read_delivery(request.scope, request.receive, ""))
     except Refused as refused:
-        found.refused()
+        found.refused(str(refused))
         # No body: a phone would show it as the caller's name.
         return as_response(Answer(refused.status, headers={"x-refused": str(refused)}))
     telling = asyncio.create_task(_tell_of_ring(found, question))

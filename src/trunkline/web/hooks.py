@@ -39,7 +39,7 @@ async def _take(office: Office, scope: HTTPScope, receive: Receive) -> Answer:
     try:
         taken = found.adapter.verify(await read_delivery(scope, receive, kind))
     except Refused as refused:
-        found.refused()
+        found.refused(str(refused))
         raise HTTPException(str(refused), status_code=refused.status) from None
     if isinstance(taken, Answer):
         return taken

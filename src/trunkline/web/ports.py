@@ -149,7 +149,7 @@ class Hook:
 
     adapter: WebhookAdapter
     receive: Callable[[Sequence[RawMessage]], Awaitable[object]]
-    refused: Callable[[], None]
+    refused: Callable[[str], None]
     standstill: str | None = None
 
 
@@ -162,7 +162,7 @@ class Asking:
     region: str
     links_base: str
     receive: Callable[[Sequence[RawMessage]], Awaitable[object]]
-    refused: Callable[[], None]
+    refused: Callable[[str], None]
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import httpx
 import msgspec
 
 from trunkline.phone_systems.asterisk.connection import Connection, Login
+from trunkline.phone_systems.asterisk.originate import Dialling, originate
 from trunkline.phone_systems.asterisk.parse import Shop, parse_frame
 from trunkline.phone_systems.asterisk.wire import read_frame
 from trunkline.phone_systems.asterisk_names import TRUNK_CONTEXTS
@@ -19,6 +20,7 @@ from trunkline.phone_systems.base import (
     Caller,
     Capability,
     Deliver,
+    Originated,
     Parsed,
     Question,
     RawMessage,
@@ -37,7 +39,9 @@ class AsteriskOptions(msgspec.Struct, forbid_unknown_fields=True):
 
     A dialplan that asks who calls names one of `caller_id_tokens`; several are accepted, so that they can be changed
     without a gap.
-    `cdr_file` says where its call records are, if they are on this machine; what leads outside is said once, here.
+    Calls that we set up ring `originate_channel`, then dial `dial_prefix` and the number, country code first, in
+    `originate_context`. `cdr_file` says where its call records are, if they are on this machine; what leads outside is
+    said once, here.
     """
 
     host: str
@@ -49,6 +53,9 @@ class AsteriskOptions(msgspec.Struct, forbid_unknown_fields=True):
     trunk_contexts: tuple[str, ...] = ()
     trunk_endpoints: tuple[str, ...] = ("trunk",)
     caller_id_tokens: tuple[str, ...] = ()
+    originate_channel: str = "PJSIP/{agent}"
+    originate_context: str = "from-internal"
+    dial_prefix: str = ""
     cdr_file: CdrFileOptions | None = None
 
     def __repr__(self) -> str:
@@ -59,7 +66,9 @@ class AsteriskAdapter:
     """Asterisk over AMI, the answer for its dialplan, and its history from a file."""
 
     system: ClassVar[str] = "asterisk"
-    capabilities: ClassVar[Capability] = Capability.STREAM | Capability.CALLER_ID | Capability.HISTORY
+    capabilities: ClassVar[Capability] = (
+        Capability.STREAM | Capability.CALLER_ID | Capability.HISTORY | Capability.ORIGINATE
+    )
     settles_s: ClassVar[float] = SETTLES_S
 
     def __init__(self, account: str, options: AsteriskOptions) -> None:
@@ -94,9 +103,24 @@ class AsteriskAdapter:
 
     async def run(self, deliver: Deliver, report: Report) -> None:
         """Stay connected until cancelled."""
+        await Connection(self._login, deliver, report).run()
+
+    @property
+    def _login(self) -> Login:
         options = self._options
-        login = Login(options.host, options.port, options.username, options.secret, options.tls, options.ca_file)
-        await Connection(login, deliver, report).run()
+        return Login(options.host, options.port, options.username, options.secret, options.tls, options.ca_file)
+
+    async def originate(
+        self, http: httpx.AsyncClient, agent: str, number: str, *, caller_id: str | None = None
+    ) -> Originated:
+        """Ring the extension `agent`, then call `number`; nothing is asked over HTTP.
+
+        Raises:
+            PhoneSystemError: as :func:`trunkline.phone_systems.asterisk.originate.originate`.
+        """
+        options = self._options
+        dialling = Dialling(options.originate_channel, options.originate_context, options.dial_prefix)
+        return await originate(self._login, dialling, agent, number, caller_id)
 
     def question(self, delivery: Delivery) -> Question:
         """Who calls from `?number=`; the token is a Bearer key, or Basic's password as FreePBX sends it.

@@ -40,6 +40,9 @@ class AmiServer:
         self._counter = itertools.count(100)
         self.live: dict[str, Fields] = {}
         self.logged_in = asyncio.Event()
+        self.originated: list[Fields] = []
+        self.refuses_calls = ""
+        self.loses_replies = False
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, self.host, self.port)
@@ -100,6 +103,8 @@ class AmiServer:
             session.send(("Response", "Success"), tag, ("Ping", "Pong"))
         elif action == "coreshowchannels":
             self._channels(session, tag)
+        elif action == "originate":
+            self._originate(session, request, tag)
         else:
             session.send(("Response", "Success"), tag, ("Message", "Done"))
 
@@ -117,6 +122,16 @@ class AmiServer:
             ("Event", "FullyBooted"), ("Privilege", "system,all"), ("Uptime", "93211"), ("Status", "Fully Booted")
         )
         self.logged_in.set()
+
+    def _originate(self, session: _Session, request: Fields, tag: tuple[str, str]) -> None:
+        """As Asterisk answers one that is asynchronous: at once, whatever becomes of the call."""
+        self.originated.append(request)
+        if self.refuses_calls:
+            session.send(("Response", "Error"), tag, ("Message", self.refuses_calls))
+        elif self.loses_replies:
+            session.writer.transport.abort()
+        else:
+            session.send(("Response", "Success"), tag, ("Message", "Originate successfully queued"))
 
     def _channels(self, session: _Session, tag: tuple[str, str]) -> None:
         session.send(("Response", "Success"), tag, ("EventList", "start"), ("Message", "Channels will follow"))

@@ -9,6 +9,7 @@ create table calls.refusals (
     account text not null,
     day date not null,                          -- UTC
     refused bigint not null,
+    reason text not null,                       -- of the latest, one sentence
     primary key (tenant_id, account, day)
 );
 
