@@ -159,8 +159,9 @@ class Following:
                 partial(desk.receive, account, patient=False),
                 partial(self._refusals.add, account),
             )
-        held = AdvisoryLock(self._database.url, f"upkeep {account.tenant_id} {account.name}")
-        self._background.keep(f"upkeep {account.name}", partial(alone, held, upkeep.run))
+        if upkeep.is_needed:  # the lock is a connection of its own
+            held = AdvisoryLock(self._database.url, f"upkeep {account.tenant_id} {account.name}")
+            self._background.keep(f"upkeep {account.name}", partial(alone, held, upkeep.run))
 
     def _upkeep(self, account: PhoneAccount) -> Upkeep:
         settings = self._settings_of(account.name)

@@ -57,10 +57,17 @@ class Upkeep:
         self._history = history
         self._history_every_s = history_every_s
 
+    @property
+    def is_needed(self) -> bool:
+        """Whether there is anything to do: a phone system that only calls us may need nothing."""
+        return (
+            self._history is not None or self._quiet is not None or isinstance(self._account.adapter, SubscribedAdapter)
+        )
+
     async def run(self) -> None:
         """Do all of it, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(asyncio.Event().wait())  # where nothing is to do, that is no reason to begin anew
+            tasks.create_task(asyncio.Event().wait())  # a history that is not set up is no reason to begin anew
             if self._history is not None:
                 tasks.create_task(_until_done(self._look_into_history))
             if isinstance(self._account.adapter, SubscribedAdapter):
