@@ -23,7 +23,7 @@ from trunkline.store.executor import ExecutorSlot, living_executors
 log = structlog.get_logger(__name__)
 
 # Workflows are resumed by version; ours is the shape of the workflow below, not the version of the package.
-WORKFLOW_VERSION = "1"
+WORKFLOW_VERSION = "2"
 LONGEST_WAIT_S = 60.0
 CONCURRENT_ATTEMPTS = 8
 # How many calls may be between their start and the end of their first attempt. Starting a workflow costs more than an
@@ -40,20 +40,22 @@ _EXECUTOR = "trunkline-"
 _running: "Logbook | None" = None
 
 
-@DBOS.step()
+@DBOS.workflow(max_recovery_attempts=None)
+async def _log_call(tenant_id: int, call_id: int) -> None:
+    """Attempts, and the waits between them. An attempt is no step of its own: it keeps its own books, so that one made
+    again changes nothing, and what DBOS would note of each costs half as much as the attempt.
+    """
+    attempts = 0
+    while (wait_s := await _attempt(tenant_id, call_id, attempts)) is not None:
+        attempts += 1
+        await DBOS.sleep_async(wait_s)
+
+
 async def _attempt(tenant_id: int, call_id: int, attempts: int) -> float | None:
     """One attempt; returns the seconds until the next one, or `None` where all is done."""
     if _running is None:
         return RESUME_S
     return _running.wait_after(await _running.attempt(tenant_id, call_id), attempts)
-
-
-@DBOS.workflow(max_recovery_attempts=None)
-async def _log_call(tenant_id: int, call_id: int) -> None:
-    attempts = 0
-    while (wait_s := await _attempt(tenant_id, call_id, attempts)) is not None:
-        attempts += 1
-        await DBOS.sleep_async(wait_s)
 
 
 class Logbook:
@@ -122,7 +124,7 @@ class Logbook:
     async def start(self, tenant_id: int, call_id: int) -> None:
         """See to it that the ended call is logged; asking again changes nothing."""
         await fault_point("logbook.before_start")
-        with SetWorkflowID(f"log-{tenant_id}-{call_id}"):
+        with SetWorkflowID(f"log{WORKFLOW_VERSION}-{tenant_id}-{call_id}"):
             await DBOS.start_workflow_async(_log_call, tenant_id, call_id)
         await fault_point("logbook.after_start")
 

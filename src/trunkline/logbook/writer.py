@@ -91,22 +91,25 @@ class Writer:
         """Bring the call's entry as far as it will go now; never raises for trouble outside this process."""
         try:
             async with self._database.connection() as connection:
-                if not await rows.try_lock(connection, call_id):
+                standing = await rows.take(connection, tenant_id, call_id)
+                if standing is None:
                     return _BUSY_ELSEWHERE
                 try:
-                    return await self._attempt(connection, tenant_id, call_id)
+                    return await self._attempt(connection, tenant_id, call_id, standing)
                 finally:
                     if not connection.broken:
-                        await rows.unlock(connection, call_id)
+                        await rows.give_back(connection, call_id)
         except DatabaseUnavailable:
             return _OUTAGE
 
-    async def _attempt(self, connection: AsyncConnection, tenant_id: int, call_id: int) -> Verdict:
-        if await rows.entry_state(connection, call_id) not in {None, "open"}:
+    async def _attempt(
+        self, connection: AsyncConnection, tenant_id: int, call_id: int, standing: rows.Standing
+    ) -> Verdict:
+        if standing.entry not in {None, "open"}:
             return DONE
-        intents = await rows.intents(connection, call_id)
+        intents = standing.intents
         if not intents:
-            found = await rows.call_to_log(connection, tenant_id, call_id)
+            found = standing.call
             if found is None:
                 return DONE
             if found.overtaken and found.call.account in self._followed:
@@ -117,10 +120,8 @@ class Writer:
             if not actions:
                 return DONE
             await fault_point("logbook.before_intent")
-            async with connection.transaction():
-                await rows.open_entry(connection, tenant_id, call_id, actions)
+            intents = await rows.open_entry(connection, tenant_id, call_id, actions)
             await fault_point("logbook.after_intent")
-            intents = await rows.intents(connection, call_id)
         return await self._write_all(connection, tenant_id, call_id, intents)
 
     async def _decide(

@@ -1,8 +1,9 @@
 """SQL of the logbook: one entry per ended call, one intent per write into ServiceTitan."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum
+from typing import LiteralString
 
 import msgspec
 from psycopg import AsyncConnection
@@ -10,9 +11,17 @@ from psycopg import AsyncConnection
 from trunkline.domain.call import Call
 from trunkline.domain.caller import CallerCard
 from trunkline.domain.logging_plan import LogAction, LogKind, ReviewReason
+from trunkline.store.calls import decode_call, decode_card
 
 # Keeps our advisory locks apart from those of other rooms: the first of two 32-bit keys.
 _LOCK_SPACE = 0x6C6F67
+_INTENTS: LiteralString = (
+    "select action, target_id, text, state, intended_at, extract(epoch from clock_timestamp() - intended_at)::float8"
+    " from logbook.intents where call_id = %s order by action, target_id"
+)
+_TELL: LiteralString = "select pg_notify('trunkline_calls', tenant_id || ':' || id || ':' || version) from calls.calls"
+
+_encode = msgspec.json.Encoder().encode
 
 
 class CallToLog(msgspec.Struct, frozen=True):
@@ -50,48 +59,54 @@ class Intent(msgspec.Struct, frozen=True):
     age_s: float
 
 
-async def try_lock(connection: AsyncConnection, call_id: int) -> bool:
-    """Take this call for `connection` alone until :func:`unlock` or the connection's end; false if it is taken."""
-    cursor = await connection.execute(
-        "select pg_try_advisory_lock(%s, %s)", (_LOCK_SPACE, call_id & 0x7FFFFFFF), prepare=True
-    )
-    row = await cursor.fetchone()
-    return bool(row and row[0])
+class Standing(msgspec.Struct, frozen=True):
+    """How far the logging of a call has come: its entry's state and its writes; `found` is the call as stored."""
+
+    entry: str | None
+    intents: list[Intent]
+    found: tuple[str, str, str, str | None, int | None, bool] | None
+
+    @property
+    def call(self) -> CallToLog | None:
+        """The call with the card it was shown with."""
+        if self.found is None:
+            return None
+        ref, state, call, card, merged_into, overtaken = self.found
+        return CallToLog(ref, state, decode_call(call), decode_card(card) if card else None, merged_into, overtaken)
 
 
-async def unlock(connection: AsyncConnection, call_id: int) -> None:
-    """Give the call back."""
-    await connection.execute("select pg_advisory_unlock(%s, %s)", (_LOCK_SPACE, call_id & 0x7FFFFFFF), prepare=True)
-
-
-async def entry_state(connection: AsyncConnection, call_id: int) -> str | None:
-    """The state of the call's entry; `None` where there is none yet."""
-    cursor = await connection.execute("select state from logbook.entries where call_id = %s", (call_id,), prepare=True)
-    row = await cursor.fetchone()
-    return row[0] if row else None
-
-
-async def call_to_log(connection: AsyncConnection, tenant_id: int, call_id: int) -> CallToLog | None:
-    """The call with the card it was shown with."""
-    cursor = await connection.execute(
-        "select ref, state, call::text, card::text, merged_into, exists (select from calls.inbox i"
-        "  where i.processed_at is null and i.tenant_id = c.tenant_id and i.account = c.account"
-        "  and i.received_at <= c.updated_at) from calls.calls c where tenant_id = %s and id = %s",
-        (tenant_id, call_id),
-        prepare=True,
-    )
-    row = await cursor.fetchone()
-    if row is None:
+async def take(connection: AsyncConnection, tenant_id: int, call_id: int) -> Standing | None:
+    """Take this call for `connection` alone until :func:`give_back` or the connection's end, and say how its logging
+    stands; `None` if it is taken. One round trip.
+    """
+    async with connection.pipeline():
+        lock = await connection.execute("select pg_try_advisory_lock(%s, %s)", _lock_of(call_id), prepare=True)
+        # Statements of their own: each sees what others committed before the lock was had.
+        entry = await connection.execute(
+            "select state from logbook.entries where call_id = %s", (call_id,), prepare=True
+        )
+        writes = await connection.execute(_INTENTS, (call_id,), prepare=True)
+        call = await connection.execute(
+            "select ref, state, call::text, card::text, merged_into, exists (select from calls.inbox i"
+            "  where i.processed_at is null and i.tenant_id = c.tenant_id and i.account = c.account"
+            "  and i.received_at <= c.updated_at) from calls.calls c where tenant_id = %s and id = %s",
+            (tenant_id, call_id),
+            prepare=True,
+        )
+    (is_ours,) = await lock.fetchone() or (False,)
+    if not is_ours:
         return None
-    ref, state, call, card, merged_into, overtaken = row
-    return CallToLog(
-        ref=ref,
-        state=state,
-        call=msgspec.json.decode(call, type=Call),
-        card=msgspec.json.decode(card, type=CallerCard) if card else None,
-        merged_into=merged_into,
-        overtaken=overtaken,
-    )
+    (state,) = await entry.fetchone() or (None,)
+    return Standing(state, _read_intents(await writes.fetchall()), await call.fetchone())
+
+
+async def give_back(connection: AsyncConnection, call_id: int) -> None:
+    """Others may take the call."""
+    await connection.execute("select pg_advisory_unlock(%s, %s)", _lock_of(call_id), prepare=True)
+
+
+def _lock_of(call_id: int) -> tuple[int, int]:
+    return _LOCK_SPACE, call_id & 0x7FFFFFFF
 
 
 async def reference(connection: AsyncConnection, call_id: int) -> str:
@@ -105,33 +120,31 @@ async def reference(connection: AsyncConnection, call_id: int) -> str:
 
 async def intents(connection: AsyncConnection, call_id: int) -> list[Intent]:
     """The call's writes, in the order in which they are to be made."""
-    cursor = await connection.execute(
-        "select action, target_id, text, state, intended_at,"
-        " extract(epoch from clock_timestamp() - intended_at)::float8"
-        " from logbook.intents where call_id = %s order by action, target_id",
-        (call_id,),
-        prepare=True,
-    )
+    return _read_intents(await (await connection.execute(_INTENTS, (call_id,), prepare=True)).fetchall())
+
+
+def _read_intents(found: Iterable[tuple[str, int, str, str, datetime, float]]) -> list[Intent]:
     return [
         Intent(LogKind(action), target_id, text, IntentState(state), intended_at, age_s)
-        for action, target_id, text, state, intended_at, age_s in await cursor.fetchall()
+        for action, target_id, text, state, intended_at, age_s in found
     ]
 
 
-async def open_entry(connection: AsyncConnection, tenant_id: int, call_id: int, actions: Sequence[LogAction]) -> None:
-    """Open the entry and commit to `actions` before the first of them is tried."""
-    async with connection.pipeline():
-        await connection.execute(
-            "insert into logbook.entries (call_id, tenant_id, state) values (%s, %s, 'open')"
-            " on conflict (call_id) do nothing",
-            (call_id, tenant_id),
-        )
-        for action in actions:
-            await connection.execute(
-                "insert into logbook.intents (call_id, action, target_id, tenant_id, text, state)"
-                " values (%s, %s, %s, %s, %s, 'intended') on conflict do nothing",
-                (call_id, action.kind.value, action.target_id, tenant_id, action.text),
-            )
+async def open_entry(
+    connection: AsyncConnection, tenant_id: int, call_id: int, actions: Sequence[LogAction]
+) -> list[Intent]:
+    """Open the entry and commit to `actions` before the first of them is tried: one statement, all of it or nothing."""
+    cursor = await connection.execute(
+        "with opened as (insert into logbook.entries (call_id, tenant_id, state)"
+        " values (%(call)s, %(tenant)s, 'open') on conflict (call_id) do nothing)"
+        " insert into logbook.intents (call_id, action, target_id, tenant_id, text, state)"
+        " select %(call)s, kind, target_id, %(tenant)s, text, 'intended'"
+        " from jsonb_to_recordset(%(actions)s::jsonb) decided (kind text, target_id bigint, text text)"
+        " on conflict do nothing returning action, target_id, text, state, intended_at, 0::float8",
+        {"call": call_id, "tenant": tenant_id, "actions": _encode(actions).decode()},
+        prepare=True,
+    )
+    return sorted(_read_intents(await cursor.fetchall()), key=lambda intent: (intent.action, intent.target_id))
 
 
 async def begin_try(connection: AsyncConnection, call_id: int, intent: Intent) -> None:
@@ -174,10 +187,13 @@ async def close_entry(
 ) -> None:
     """Finish the entry as logged, nothing or review, and tell the live feed."""
     await connection.execute(
-        "insert into logbook.entries (call_id, tenant_id, state, review_reason, detail, attempts, finished_at)"
+        "with closed as ("  # noqa: S608 - our own words
+        " insert into logbook.entries (call_id, tenant_id, state, review_reason, detail, attempts, finished_at)"
         " values (%(call)s, %(tenant)s, %(state)s, %(review)s, %(detail)s, 1, clock_timestamp())"
         " on conflict (call_id) do update set state = excluded.state, review_reason = excluded.review_reason,"
-        " detail = excluded.detail, attempts = entries.attempts + 1, finished_at = excluded.finished_at",
+        " detail = excluded.detail, attempts = entries.attempts + 1, finished_at = excluded.finished_at"
+        " returning call_id)"
+        f" {_TELL} where id in (select call_id from closed)",
         {
             "call": call_id,
             "tenant": tenant_id,
@@ -187,7 +203,6 @@ async def close_entry(
         },
         prepare=True,
     )
-    await _notify(connection, call_id)
 
 
 async def keep_open(connection: AsyncConnection, tenant_id: int, call_id: int, detail: str) -> None:
@@ -202,12 +217,4 @@ async def keep_open(connection: AsyncConnection, tenant_id: int, call_id: int, d
     )
     row = await cursor.fetchone()
     if row and row[0]:
-        await _notify(connection, call_id)
-
-
-async def _notify(connection: AsyncConnection, call_id: int) -> None:
-    await connection.execute(
-        "select pg_notify('trunkline_calls', tenant_id || ':' || id || ':' || version) from calls.calls where id = %s",
-        (call_id,),
-        prepare=True,
-    )
+        await connection.execute(f"{_TELL} where id = %s", (call_id,))
