@@ -175,6 +175,7 @@ async def test_an_impatient_sender_is_told_that_nothing_was_taken(desk: CallDesk
     assert takes.batches == []
     await desk.receive(ACCOUNT, answered(), patient=False)
     assert desk.trouble is None
+    await drained(desk)
 
 
 async def test_a_desk_that_closes_leaves_the_rest_in_the_inbox_for_the_next(

@@ -1,8 +1,8 @@
 """The live feed: what changed in the database, to everyone who watches."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 import msgspec
 import structlog
@@ -40,6 +40,7 @@ class LiveFeed:
         self._database = database
         self._queues: dict[int, set[Queue]] = {}
         self._changed: set[tuple[int, int]] = set()
+        self._ours: set[tuple[int, int]] = set()  # calls and versions that are told here: their notices say nothing new
         self._wake = asyncio.Event()
         self.connected = asyncio.Event()
 
@@ -59,13 +60,42 @@ class LiveFeed:
         finally:
             self._queues[tenant_id].discard(queue)
 
+    @contextmanager
+    def telling(self) -> Iterator[Callable[[CallView], None]]:
+        """What is told inside reaches those who watch here at the end, without being read again. Where the end is an
+        exception, nobody knows what was committed: it is read.
+        """
+        told: list[CallView] = []
+
+        def tell(view: CallView) -> None:
+            if self._queues.get(view.tenant_id):
+                self._ours.add((view.id, view.version))  # its notice may be here before the commit is
+                told.append(view)
+
+        try:
+            yield tell
+        except BaseException:
+            self._ours.difference_update((view.id, view.version) for view in told)
+            for view in told:
+                self._look_at(view.tenant_id, view.id)
+            raise
+        for view in told:
+            self._put(view.tenant_id, view)
+
     async def _listen(self) -> None:
         async for _, payload in self._database.listen(CHANNEL, on_connect=self._missed):
-            tenant_id, call_id, _version = payload.split(":")
-            self._changed.add((int(tenant_id), int(call_id)))
-            self._wake.set()
+            tenant_id, call_id, version = payload.split(":")
+            if (ours := (int(call_id), int(version))) in self._ours:
+                self._ours.discard(ours)
+            else:
+                self._look_at(int(tenant_id), int(call_id))
+
+    def _look_at(self, tenant_id: int, call_id: int) -> None:
+        self._changed.add((tenant_id, call_id))
+        self._wake.set()
 
     def _missed(self) -> None:
+        self._ours.clear()
         self.connected.set()
         for tenant_id in self._queues:
             self._put(tenant_id, Resync())

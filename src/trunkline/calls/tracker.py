@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
+from typing import NamedTuple
 
 import msgspec
 import structlog
@@ -13,7 +15,9 @@ from psycopg import AsyncConnection
 from trunkline.calls.account import Account, Network, PhoneAccount
 from trunkline.calls.identify import Identification
 from trunkline.calls.intake import StoredMessage
+from trunkline.calls.lately import Lately
 from trunkline.calls.reading import understand
+from trunkline.calls.views import CallView
 from trunkline.domain import phone
 from trunkline.domain.call import Call, CallState
 from trunkline.domain.caller import CallerCard
@@ -30,17 +34,36 @@ from trunkline.store.database import Database, DatabaseUnavailable
 
 log = structlog.get_logger(__name__)
 
+Tell = Callable[[CallView], None]
 OnEnded = Callable[[int, int], Awaitable[None]]
 Ended = tuple[int, int]  # whose call, and which
 _Ahead = dict[tuple[int, str], asyncio.Task[CallerCard | None]]  # lookups under way, by tenant and number
 
+
+class _Haste(NamedTuple):
+    """What makes a pop quick: lookups that have begun, and who is told of a call without reading it again."""
+
+    ahead: _Ahead
+    tell: Tell
+
+
+def _tell_nobody(_view: CallView) -> None:
+    """The database's notice reaches those who watch."""
+
+
+def _telling_nobody() -> AbstractContextManager[Tell]:
+    return nullcontext(_tell_nobody)
+
+
+_NO_HASTE = _Haste({}, _tell_nobody)
 _NOT_STORED = "This message could not be brought into its call; please report it with the message."
 
 
 class Tracker:
     """Takes raw messages from the inbox to the calls; `on_ended` is told (tenant, call) once a call is over.
 
-    `in_front` names, for each phone system that stands in front of others, those behind it.
+    `in_front` names, for each phone system that stands in front of others, those behind it; `telling` tells those who
+    watch in this process (:meth:`trunkline.calls.feed.LiveFeed.telling`).
     """
 
     def __init__(
@@ -49,11 +72,14 @@ class Tracker:
         identification: Identification,
         on_ended: OnEnded,
         in_front: Mapping[str, Sequence[str]] | None = None,
+        telling: Callable[[], AbstractContextManager[Tell]] = _telling_nobody,
     ) -> None:
         self._database = database
         self._identification = identification
         self._on_ended = on_ended
         self._in_front = in_front or {}
+        self._telling = telling
+        self._lately = Lately()
 
     async def take(self, account: PhoneAccount, messages: Sequence[StoredMessage]) -> None:
         """Bring `messages` into the calls. Taking them again changes nothing.
@@ -82,13 +108,18 @@ class Tracker:
     async def _commit(self, account: PhoneAccount, messages: Sequence[StoredMessage]) -> list[Ended]:
         parsed = [(stored.id, *understand(account.adapter, stored.id, stored.message)) for stored in messages]
         events = [(row_id, event) for row_id, found, _ in parsed for event in found if not account.learn]
+        ahead = self._look_ahead(account, [event for _, event in events if isinstance(event, CallEvent)])
         # What is lost with a crash of the server is still in the inbox, and unprocessed there.
-        async with self._database.pipelined_transaction(durable=False) as connection:
-            ended = await self._apply(connection, account, events) if events else []
-            for row_id, _, problem in parsed:
-                if problem is not None:
-                    await inbox_rows.mark_unreadable(connection, row_id, problem)
-            await inbox_rows.mark_processed(connection, [stored.id for stored in messages])
+        with self._telling() as tell:
+            async with self._database.pipelined_transaction(durable=False) as connection:
+                ended = await self._apply(connection, account, events, _Haste(ahead, tell)) if events else []
+                for row_id, _, problem in parsed:
+                    if problem is not None:
+                        await inbox_rows.mark_unreadable(connection, row_id, problem)
+                await inbox_rows.mark_processed(connection, [stored.id for stored in messages])
+        self._lately.heard(
+            account, [key for _, event in events if isinstance(event, CallEvent) for key in keys_of(event)]
+        )
         return ended
 
     async def end_unheard(self, account: Account, silent: Sequence[rows.SilentCall]) -> None:
@@ -126,7 +157,7 @@ class Tracker:
 
     async def fold_within(self, connection: AsyncConnection, account: Account, call_ids: Sequence[int]) -> None:
         """Fold calls anew from their events, within the caller's transaction and locks."""
-        await self._fold(connection, account, call_ids, await rows.load(connection, call_ids), {})
+        await self._fold(connection, account, call_ids, await rows.load(connection, call_ids), _NO_HASTE)
 
     async def rebuild(self, call_id: int, told: Sequence[tuple[PhoneAccount, Sequence[StoredMessage]]]) -> None:
         """Make a call anew of all messages that told of it, by phone system: an adapter was mended.
@@ -159,7 +190,7 @@ class Tracker:
         return await self._bring_in(connection, account, events)
 
     async def _apply(
-        self, connection: AsyncConnection, account: Account, parsed: Sequence[tuple[int, Parsed]]
+        self, connection: AsyncConnection, account: Account, parsed: Sequence[tuple[int, Parsed]], haste: _Haste
     ) -> list[Ended]:
         await rows.lock_account(connection, account.tenant_id, account.name)
         ended: list[Ended] = []
@@ -168,25 +199,27 @@ class Tracker:
             if isinstance(item, CallEvent):
                 events.append((row_id, item))
             else:  # the list speaks of the calls of this very batch, too
-                ended += await self._bring_in(connection, account, events)
+                ended += await self._bring_in(connection, account, events, haste)
                 events = [(row_id, event) for event in await self._endings(connection, account, item)]
-        ended += await self._bring_in(connection, account, events)
+        ended += await self._bring_in(connection, account, events, haste)
         return list(dict.fromkeys(ended))
 
     async def _bring_in(
-        self, connection: AsyncConnection, account: Account, events: Sequence[tuple[int | None, CallEvent]]
+        self,
+        connection: AsyncConnection,
+        account: Account,
+        events: Sequence[tuple[int | None, CallEvent]],
+        haste: _Haste = _NO_HASTE,
     ) -> list[Ended]:
         if not events:
             return []
-        known = await rows.find(
-            connection, account.tenant_id, account.name, {key for _, event in events for key in keys_of(event)}
-        )
-        new = [event for _, event in events if known.owners.keys().isdisjoint(keys_of(event))]
-        ahead = self._look_ahead(account, new)
+        keys = {key for _, event in events for key in keys_of(event)}
+        new = {event.call_key for event in self._unheard_of(account, [event for _, event in events])}
+        known = await rows.find(connection, account.tenant_id, account.name, keys, new=len(new))
         touched, are_stale = await self._place(connection, account, events, known)
         if are_stale:
             known = await rows.load(connection, touched)
-        return await self._fold(connection, account, touched, known, ahead)
+        return await self._fold(connection, account, touched, known, haste)
 
     async def _endings(self, connection: AsyncConnection, account: Account, live: LiveCalls) -> list[CallEvent]:
         """Calls that are not on the phone system's own list ended while nobody listened."""
@@ -213,7 +246,7 @@ class Tracker:
             keys = keys_of(event)
             found = {owners[key] for key in keys if key in owners}
             if not found:
-                call = await rows.create(connection, account.tenant_ids[0], event)
+                call = await rows.create(connection, account.tenant_ids[0], event, known.new_ids)
                 call_id, known.calls[call.id] = call.id, call
             elif len(found) == 1:
                 call_id = found.pop()
@@ -229,9 +262,14 @@ class Tracker:
         await rows.add(connection, account.tenant_id, account.name, new_keys, new)
         return sorted(touched), are_stale
 
+    def _unheard_of(self, account: Account, events: Iterable[CallEvent]) -> list[CallEvent]:
+        """Events of calls that are new, as far as this process can tell."""
+        return [event for event in events if not self._lately.knows_any(account, keys_of(event))]
+
     def _look_ahead(self, account: Account, events: Iterable[CallEvent]) -> _Ahead:
         """Look up who calls while the first events of their calls are stored."""
-        outside = {one.external_number for one in events if one.direction is not Direction.INTERNAL}
+        new = self._unheard_of(account, events)
+        outside = {one.external_number for one in new if one.direction is not Direction.INTERNAL}
         numbers = {phone.parse(text, account.region) for text in outside if text}
         return {
             (tenant_id, number): asyncio.create_task(self._identification.card_at_ring(tenant_id, number))
@@ -258,14 +296,14 @@ class Tracker:
         account: Account,
         call_ids: Sequence[int],
         known: rows.Known,
-        ahead: _Ahead,
+        haste: _Haste,
     ) -> list[Ended]:
         """Fold and save; returns the calls that just ended."""
         call_ids = [call_id for call_id in call_ids if known.events.get(call_id)]
         calls = [fold(self._joined(known.events[call_id].values()), region=account.region) for call_id in call_ids]
         cards = await asyncio.gather(
             *(
-                self._card(account, call, known.calls[call_id], ahead)
+                self._card(account, call, known.calls[call_id], haste.ahead)
                 for call_id, call in zip(call_ids, calls, strict=True)
             )
         )
@@ -277,7 +315,9 @@ class Tracker:
             await rows.save(connection, call_id, tenant_id, call, card)
             if tenant_id != before.tenant_id:
                 await rows.notify_moved(connection, before.tenant_id, call_id)
-            if call.state is CallState.ENDED and before.call.state is not CallState.ENDED:
+            if CallState.ENDED not in (call.state, before.call.state):  # the logbook has no word on it
+                haste.tell(CallView(call_id, tenant_id, before.ref, before.version + 1, call, card))
+            elif before.call.state is not CallState.ENDED:
                 ended.append((tenant_id, call_id))
         return ended
 

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import LiteralString
 
 import msgspec
 from psycopg import AsyncConnection
@@ -15,6 +16,7 @@ _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32: nothing t
 _REF_LENGTH = 10
 _NOTIFY = "trunkline_calls"
 _WITH_KEYS = "from calls.keys where tenant_id = %(tenant)s and account = %(account)s and key = any(%(keys)s)"
+_NEW_IDS: LiteralString = "select nextval('calls.calls_id_seq') from generate_series(1, %s)"
 _UNCOMMITTED = 1000  # calls with lower ids may still be on their way into the table
 
 _encode = msgspec.json.Encoder().encode
@@ -28,6 +30,7 @@ class KnownCall(msgspec.Struct, frozen=True):
 
     id: int
     tenant_id: int
+    ref: str
     version: int
     call: Call
     card: CallerCard | None
@@ -59,35 +62,43 @@ async def lock_account(connection: AsyncConnection, tenant_id: int, account: str
 
 
 class Known(msgspec.Struct):
-    """Calls as they stand, by their ids, with all their events by event id; `owners` says whose each known key is."""
+    """Calls as they stand, by their ids, with all their events by event id; `owners` says whose each known key is, and
+    `new_ids` are for calls that are not there yet.
+    """
 
     calls: dict[int, KnownCall]
     events: dict[int, dict[str, CallEvent]]
     owners: dict[str, int] = {}
+    new_ids: list[int] = []
 
 
-async def find(connection: AsyncConnection, tenant_id: int, account: str, keys: Iterable[str]) -> Known:
-    """The calls that have any of these keys. One round trip in a pipeline."""
+async def find(
+    connection: AsyncConnection, tenant_id: int, account: str, keys: Iterable[str], *, new: int = 0
+) -> Known:
+    """The calls that have any of these keys, and `new` ids for calls that may be missing; one round trip."""
     asked = {"tenant": tenant_id, "account": account, "keys": list(keys)}
+    ids = await connection.execute(_NEW_IDS, (new,), prepare=True) if new else None
     owners = await connection.execute(f"select key, call_id {_WITH_KEYS}", asked, prepare=True)
     known = await _known(connection, f"array(select call_id {_WITH_KEYS})", asked)
     known.owners = dict(await owners.fetchall())
+    known.new_ids = [call_id for (call_id,) in await ids.fetchall()] if ids else []
     return known
 
 
-async def create(connection: AsyncConnection, tenant_id: int, event: CallEvent) -> KnownCall:
-    """A new call, as yet without state."""
+async def create(connection: AsyncConnection, tenant_id: int, event: CallEvent, new_ids: list[int]) -> KnownCall:
+    """A new call, as yet without state; it takes one of `new_ids`, and asks for an id where there is none."""
+    if not new_ids:
+        cursor = await connection.execute(_NEW_IDS, (1,), prepare=True)
+        new_ids += [call_id for (call_id,) in await cursor.fetchall()]
     call = Call(system=event.system, account=event.account, call_key=event.call_key)
-    cursor = await connection.execute(
-        "insert into calls.calls (tenant_id, account, system, call_key, ref, state, call, version)"
-        " values (%s, %s, %s, %s, %s, 'new', %s, 0) returning id",
-        (tenant_id, event.account, event.system, event.call_key, new_ref(), _encode(call).decode()),
+    known = KnownCall(new_ids.pop(0), tenant_id, new_ref(), 0, call, None)
+    await connection.execute(
+        "insert into calls.calls (id, tenant_id, account, system, call_key, ref, state, call, version)"
+        " overriding system value values (%s, %s, %s, %s, %s, %s, 'new', %s, 0)",
+        (known.id, tenant_id, event.account, event.system, event.call_key, known.ref, _encode(call).decode()),
         prepare=True,
     )
-    row = await cursor.fetchone()
-    if row is None:
-        raise RuntimeError("an insert returned nothing")
-    return KnownCall(int(row[0]), tenant_id, 0, call, None)
+    return known
 
 
 class NewKey(msgspec.Struct, frozen=True):
@@ -174,7 +185,7 @@ async def load(connection: AsyncConnection, call_ids: Sequence[int]) -> Known:
 async def _known(connection: AsyncConnection, ids: str, asked: dict[str, object]) -> Known:
     """What there is of the calls whose ids the expression `ids` gives; both statements go out before any answer."""
     calls = await connection.execute(
-        f"select id, tenant_id, version, call::text, card::text from calls.calls where id = any({ids})",  # noqa: S608 - our own words
+        f"select id, tenant_id, ref, version, call::text, card::text from calls.calls where id = any({ids})",  # noqa: S608 - our own words
         asked,
         prepare=True,
     )
@@ -189,8 +200,8 @@ async def _known(connection: AsyncConnection, ids: str, asked: dict[str, object]
     )
     known = Known(
         {
-            call_id: KnownCall(call_id, tenant_id, version, decode_call(call), decode_card(card) if card else None)
-            for call_id, tenant_id, version, call, card in await calls.fetchall()
+            call_id: KnownCall(call_id, tenant_id, ref, version, decode_call(call), decode_card(card) if card else None)
+            for call_id, tenant_id, ref, version, call, card in await calls.fetchall()
         },
         {},
     )
