@@ -286,10 +286,11 @@ def test_a_token_that_changes_hands_brings_no_cookie_of_its_former_role_along() 
 
 
 def signed_in(desk: Office, visit: Visit, token: str, path: str) -> Page:
-    page = visit(f"http://127.0.0.1:{desk.port}{path}")
+    address = f"http://127.0.0.1:{desk.port}{path}"
+    page = visit(address)
     page.get_by_label("Access token").fill(token)
     page.keyboard.press("Enter")
-    page.wait_for_url(f"**{path}")
+    page.wait_for_url(address)
     return page
 
 
@@ -305,6 +306,7 @@ def test_pages_offer_what_their_reader_may_do(
     expect(navigation.get_by_role("link", name="Health")).to_have_count(1)
     expect(navigation.get_by_role("link", name="Settings")).to_have_count(offered)
     expect(page.get_by_role("link", name="Show numbers")).to_have_count(offered)
+    expect(page.get_by_text("Numbers are masked.")).to_have_count(1 - offered)
     expect(page.get_by_role("article").first).to_contain_text("…")
     page.get_by_role("article").get_by_role("link").first.click()
     expect(page.get_by_role("link", name="Its call")).to_have_count(1)
@@ -329,5 +331,6 @@ def test_a_dispatcher_who_is_turned_away_may_sign_in_with_another_token(desk: Of
     page.get_by_role("link", name="Sign in with another token").click()
     page.get_by_label("Access token").fill(TOKEN)
     page.keyboard.press("Enter")
+    page.wait_for_url(f"http://127.0.0.1:{desk.port}/")
     page.get_by_role("link", name="Settings").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Settings")

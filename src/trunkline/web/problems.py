@@ -33,9 +33,9 @@ _TITLES = {
 def _answer(request: _Request, status: int, sentence: str, headers: dict[str, str] | None = None) -> _Response:
     title = _TITLES.get(status) or HTTPStatus(status).phrase
     if _wants_page(request):
-        # Who lacks a right may know the token that has it.
-        is_denied = status == HTTPStatus.FORBIDDEN and role_of(request.scope) is Role.DISPATCHER
-        context = {"title": title, "sentence": sentence, "sign_in": "/sign-in" if is_denied else None}
+        # Whoever lacks a right may know the token that has it.
+        lacks_right = status == HTTPStatus.FORBIDDEN and role_of(request.scope) is Role.DISPATCHER
+        context = {"title": title, "sentence": sentence, "may_sign_in": lacks_right}
         answer: Template = page("message.html", None, context, status=status)
         answer.headers.update(headers or {})
         return answer
