@@ -9,7 +9,9 @@ from typing import Any
 
 import httpx
 import pytest
+from litestar import Litestar
 from litestar.routes import HTTPRoute
+from litestar.testing import TestClient
 from playwright.sync_api import Page, expect
 from web_rig import EVERY_ADDRESS, HOOK, NEEDS_CHROMIUM, TOKEN, Backstage, Office, Visit, over, serving, started, until
 
@@ -99,13 +101,18 @@ def call(desk: Office, backstage: Backstage) -> dict[str, Any]:
 # Every route ------------------------------------------------------------------------------------------------------
 
 
-def routes() -> set[str]:
-    """All that the application answers to; what is allowed is asked for with OPTIONS, and says nothing else."""
+def empty() -> Litestar:
+    """The application, before any company is set up."""
     nothing: Any = None
-    app = create_web(
+    return create_web(
         desk=nothing, feed=nothing, numbers=nothing, tenants={}, progress=nothing, health=nothing, scopes=nothing,
-        hooks={},
+        hooks={}, access_token=TOKEN, dispatcher_token=DISPATCHER_TOKEN,
     )  # fmt: skip
+
+
+def routes() -> set[str]:
+    """All that the application answers to; OPTIONS says what it would answer to, and nothing else."""
+    app = empty()
     found = {route.path for route in app.routes if not isinstance(route, HTTPRoute)}
     for route in app.routes:
         if isinstance(route, HTTPRoute):
@@ -157,6 +164,14 @@ def test_without_a_token_whoever_is_at_this_machine_may_do_everything(office: Of
 def test_where_no_dispatcher_token_is_set_nothing_stands_in_for_it(guarded: Office) -> None:
     assert status(guarded, "GET /calls", **DISPATCHER) == 401
     assert status(guarded, "GET /calls", cookie=f"{COOKIE}={forged('dispatcher', '')}") == 401
+
+
+def test_before_a_company_is_set_up_administrators_are_led_to_the_settings_and_dispatchers_are_not() -> None:
+    with TestClient(empty()) as client:
+        led = client.get("/", headers=ADMINISTRATOR, follow_redirects=False)
+        told = client.get("/", headers=DISPATCHER, follow_redirects=False)
+    assert (led.status_code, led.headers["location"], told.status_code) == (303, "/settings", 404)
+    assert told.json()["detail"].startswith("No company is set up yet")
 
 
 # What is said -----------------------------------------------------------------------------------------------------

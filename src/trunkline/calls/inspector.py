@@ -104,7 +104,8 @@ class Inspector:
     async def messages(
         self, tenant_id: int, name: str, *, unread: bool, before: int | None, limit: int, numbers: bool
     ) -> list[MessageView]:
-        """What a phone system said, the newest first. Numbers are shortened unless `numbers`; secrets always.
+        """What a phone system said, the newest first. Secrets are taken out; numbers are masked unless `numbers`,
+        wherever they stand.
 
         Raises:
             NoSuchAccount: the company has none of this name.
