@@ -42,8 +42,8 @@ from trunkline.store.embedded import EmbeddedPostgres
 from trunkline.tenancy import Tenancy
 from trunkline.tenants.registry import TenantRegistry
 from trunkline.web.application import create_web
-from trunkline.web.guard import TokenNeeded, require_token_unless_loopback
 from trunkline.web.ports import PhoneDesk, SettingsDesk
+from trunkline.web.tokens import UnsafeTokens, check_tokens
 
 log = structlog.get_logger(__name__)
 
@@ -91,10 +91,11 @@ async def running(settings: Settings, postgres: EmbeddedPostgres | None = None) 
     Raises:
         Refusal: as :func:`serve_until_stopped`.
     """
-    token = settings.access_token.get_secret_value() if settings.access_token else None
+    access_token = settings.access_token.get_secret_value() if settings.access_token else None
+    dispatcher_token = settings.dispatcher_token.get_secret_value() if settings.dispatcher_token else None
     try:
-        require_token_unless_loopback(settings.host, token)
-    except TokenNeeded as error:
+        check_tokens(settings.host, access_token, dispatcher_token)
+    except UnsafeTokens as error:
         raise Refusal(str(error)) from None
     if settings.database_url is None:
         postgres = postgres or EmbeddedPostgres(settings.postgres_dir)
@@ -158,7 +159,8 @@ async def running(settings: Settings, postgres: EmbeddedPostgres | None = None) 
             phones=PhoneDesk(
                 inspector, joiner, PhoneLines(database, inspector, http), roster.asking, settings.public_url
             ),
-            access_token=token,
+            access_token=access_token,
+            dispatcher_token=dispatcher_token,
             allowed_hosts=settings.allowed_hosts,
         )
         await stack.enter_async_context(_served(web, listener))

@@ -157,6 +157,7 @@ class Settings(BaseSettings):
     port: int = Field(default=DEFAULT_PORT, ge=0, le=65535)
     allowed_hosts: list[str] = []
     access_token: SecretStr | None = None
+    dispatcher_token: SecretStr | None = None
     tenants: list[TenantSettings] = []
     networks: list[NetworkSettings] = []
     mirror_interval_s: float = Field(default=60.0, gt=0)

@@ -47,19 +47,33 @@ OPEN = (
 )
 
 
+ALONE = "A dispatcher token protects nothing by itself: set TRUNKLINE_ACCESS_TOKEN, too."
+SAME = "The dispatcher token is the access token: set TRUNKLINE_DISPATCHER_TOKEN to another one, or leave it out."
+
+
 @pytest.mark.parametrize(
-    ("host", "token", "sentence"),
+    ("host", "access", "dispatcher", "sentence"),
     [
-        (EVERY_ADDRESS, None, OPEN),
-        ("127.0.0.1", "x" * 15, "The access token is too short: set TRUNKLINE_ACCESS_TOKEN to 16 or more signs."),
+        (EVERY_ADDRESS, "", "", OPEN),
+        ("127.0.0.1", "x" * 15, "", "The access token is too short: set TRUNKLINE_ACCESS_TOKEN to 16 or more signs."),
+        (
+            "127.0.0.1",
+            TOKEN,
+            "x" * 15,
+            "The dispatcher token is too short: set TRUNKLINE_DISPATCHER_TOKEN to 16 or more signs.",
+        ),
+        ("127.0.0.1", TOKEN, TOKEN, SAME),
+        ("127.0.0.1", "", "x" * 16, ALONE),
+        (EVERY_ADDRESS, "", "x" * 16, ALONE),
     ],
 )
 def test_a_service_that_would_be_open_to_others_does_not_start(
-    tmp_path: Path, host: str, token: str | None, sentence: str
+    tmp_path: Path, host: str, access: str, dispatcher: str, sentence: str
 ) -> None:
     # The refusal comes before the database: this one does not exist.
     nowhere = f"postgresql:///none?host={tmp_path}"
-    ended = serve(tmp_path, nowhere, "--host", host, **({"TRUNKLINE_ACCESS_TOKEN": token} if token else {}))
+    tokens = {"TRUNKLINE_ACCESS_TOKEN": access, "TRUNKLINE_DISPATCHER_TOKEN": dispatcher}
+    ended = serve(tmp_path, nowhere, "--host", host, **tokens)
     assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", f"Error: {sentence.format(host=host)}\n")
 
 
@@ -129,9 +143,9 @@ def sign_in(office: Office, token: str, target: str = "/", **headers: str) -> ht
 
 def cookie(expires: float, token: str = TOKEN) -> str:
     """As the service makes them; if this changes, everyone who is signed in has to sign in again."""
-    text = str(int(expires))
+    claim = f"administrator.{int(expires)}"
     key = hashlib.sha256(b"trunkline sign-in\0" + token.encode()).digest()
-    return f"{text}.{hmac.new(key, text.encode(), hashlib.sha256).hexdigest()}"
+    return f"{claim}.{hmac.new(key, claim.encode(), hashlib.sha256).hexdigest()}"
 
 
 def with_cookie(office: Office, value: str) -> int:
@@ -166,19 +180,21 @@ def test_a_cookie_opens_until_it_expires_and_no_longer(guarded: Office) -> None:
     now = time.time()
     assert with_cookie(guarded, cookie(now + 60)) == 200
     assert with_cookie(guarded, cookie(now - 1)) == 401
-    expires = int(sign_in(guarded, TOKEN).cookies[COOKIE].partition(".")[0])
+    expires = int(sign_in(guarded, TOKEN).cookies[COOKIE].split(".")[1])
     assert abs(expires - now - TWO_WEEKS_S) < 60
 
 
 def test_a_cookie_cannot_be_made_up(guarded: Office) -> None:
     genuine = cookie(time.time() + 3600)
     assert with_cookie(guarded, genuine) == 200
-    expires, _, digest = genuine.partition(".")
-    later = str(int(expires) + 1)
+    claim, _, digest = genuine.rpartition(".")
+    role, _, expires = claim.partition(".")
     forged = (
-        f"{later}.{digest}", f"{expires}.", expires, f".{digest}", f"{expires}.{digest[:-1]}", f"{expires}.{'0' * 64}",
-        f"{expires}.{digest.upper()}", cookie(int(expires), TOKEN + "x"), "", "x.y", f"{'9' * 5000}.{digest}", TOKEN,
-        "%F0%9F%94%91.x",
+        f"{role}.{int(expires) + 1}.{digest}", f"{claim}.", claim, expires, f".{digest}", f"{role}..{digest}",
+        f"{claim}.{digest[:-1]}", f"{claim}.{'0' * 64}", f"{claim}.{digest.upper()}", f"{expires}.{digest}",
+        f".{expires}.{digest}", f"dispatcher.{expires}.{digest}", f"nobody.{expires}.{digest}",
+        f"{role.upper()}.{expires}.{digest}", cookie(int(expires), TOKEN + "x"), "", "x.y", "x.y.z",
+        f"{role}.{'9' * 5000}.{digest}", TOKEN, "%F0%9F%94%91.x",
     )  # fmt: skip
     assert [with_cookie(guarded, value) for value in forged] == [401] * len(forged)
     with guarded.client() as client:

@@ -104,7 +104,8 @@ class Inspector:
     async def messages(
         self, tenant_id: int, name: str, *, unread: bool, before: int | None, limit: int, numbers: bool
     ) -> list[MessageView]:
-        """What a phone system said, the newest first. Numbers are shortened unless `numbers`; secrets always.
+        """What a phone system said, the newest first. Secrets are taken out; numbers are masked unless `numbers`,
+        wherever they stand.
 
         Raises:
             NoSuchAccount: the company has none of this name.
@@ -192,21 +193,22 @@ def _message(account: PhoneAccount, row: inspection.StoredRow, calls: Sequence[i
     events, problem = understand(account.adapter, row.id, _raw(row))
     shown = (lambda text: text) if numbers else without_numbers
     raw = without_secrets(row.body[:LONGEST_SHOWN].decode("utf-8", "replace"))
+    said = problem or row.error
     return MessageView(
         row.id,
         row.received_at,
         row.kind,
-        row.delivery_id,
+        shown(row.delivery_id) if row.delivery_id else None,
         shown(raw),
         [_event(event, shown) for event in events],
-        problem or row.error,
+        shown(said) if said else None,
         list(calls),
     )
 
 
 def _event(event: CallEvent | LiveCalls, shown: Callable[[str], str]) -> ParsedView:
     if not isinstance(event, CallEvent):
-        return ParsedView("live calls", ", ".join(sorted(event.call_keys)) or "none", event.as_of)
+        return ParsedView("live calls", shown(", ".join(sorted(event.call_keys))) or "none", event.as_of)
     told = {
         "leg": event.leg_key,
         "direction": event.direction,
@@ -221,7 +223,7 @@ def _event(event: CallEvent | LiveCalls, shown: Callable[[str], str]) -> ParsedV
     }
     return ParsedView(
         event.kind.value,
-        event.call_key,
+        shown(event.call_key),  # some are made of the number
         event.occurred_at,
         {name: shown(str(value)) for name, value in told.items() if value is not None},
     )

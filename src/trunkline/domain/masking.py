@@ -12,8 +12,8 @@ _SECRETS = (
     re.compile(rf"^({_PROVING}:[ \t]*)(\S.*)$", re.IGNORECASE | re.MULTILINE),
 )
 # Seven digits and more, as people and machines write numbers; ids are hidden with them rather than numbers missed.
-# Dates and seconds with fractions are neither.
-_NUMBER = re.compile(r"(?<![\d:.])(?!\d{4}-\d\d-\d\d)\+?\d(?:[ ().-]{0,2}\d){6,}")
+# Dates and what follows the colon or the point of a time are neither.
+_NUMBER = re.compile(r"(?<!\d)(?<!\d\.)(?!(?<=\d:)\d\d(?!\d))(?!\d{4}-\d\d-\d\d)\+?\d(?:[ ().-]{0,2}\d){6,}")
 _KEPT = 2
 
 

@@ -16,6 +16,7 @@ from trunkline.domain.caller import CallerCard
 from trunkline.mirror.health import ResourceHealth
 from trunkline.servicetitan.scopes import ScopeSummary
 from trunkline.web.office import Office, TheOffice
+from trunkline.web.rights import Right
 
 Tenant = Annotated[
     int | None, QueryParameter(name="tenant", description="ServiceTitan tenant id; needed where there are several.")
@@ -74,6 +75,7 @@ class Api(Controller):
         "/lookup",
         summary="Who has this phone number",
         responses={200: ResponseSpec(CallerCard), **problems(400, 401, 404, 503)},
+        right=Right.DESK,
     )
     async def lookup(
         self,
@@ -94,6 +96,7 @@ class Api(Controller):
         "/networks/{name:str}/lookup",
         summary="Who has this phone number, in a network",
         responses=problems(400, 401, 404, 503),
+        right=Right.DESK,
     )
     async def network_lookup(
         self,
@@ -108,7 +111,7 @@ class Api(Controller):
         except ValueError as error:
             raise ValidationException(str(error)) from None
 
-    @get("/calls", summary="Calls, the newest first", responses=problems(400, 401, 404, 503))
+    @get("/calls", summary="Calls, the newest first", responses=problems(400, 401, 404, 503), right=Right.DESK)
     async def calls(
         self,
         office: TheOffice,
@@ -121,7 +124,12 @@ class Api(Controller):
         found = await office.desk.recent(info.tenant_id, limit=limit, before_id=before)
         return CallPage(list(found), found[-1].id if len(found) == limit else None)
 
-    @get("/health", summary="How fresh the copy of ServiceTitan's data is", responses=problems(400, 401, 404, 503))
+    @get(
+        "/health",
+        summary="How fresh the copy of ServiceTitan's data is",
+        responses=problems(400, 401, 404, 503),
+        right=Right.DESK,
+    )
     async def health(self, office: TheOffice, tenant: Tenant = None) -> HealthReport:
         """Each resource with its rows, its age against its cadence, what is wrong, and what differs from the contract.
 
@@ -131,13 +139,18 @@ class Api(Controller):
         count = Counter(one.state for one in found)
         return HealthReport(count["fresh"], count["late"], count["failing"], count["waiting"], list(found))
 
-    @get("/scopes", summary="Scopes that are needed and granted", responses=problems(400, 401, 404, 503))
+    @get(
+        "/scopes",
+        summary="Scopes that are needed and granted",
+        responses=problems(400, 401, 403, 404, 503),
+        right=Right.ADMINISTRATION,
+    )
     async def scopes(self, office: TheOffice, tenant: Tenant = None) -> ScopeSummary:
         """What each feature needs of ServiceTitan's scopes, what of it is missing, and what is granted for nothing."""
         report, _ = await office.scopes(office.tenant(tenant, guess=False).tenant_id)
         return report.summary()
 
-    @get("/ping", summary="Is the service there")
+    @get("/ping", summary="Is the service there", right=Right.DESK)
     async def ping(self) -> Pong:
         """Answers without asking anything else: for monitors, and as the yardstick of benches."""
         return Pong()

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from litestar import Litestar
+from litestar import Litestar, Router
 from litestar.config.compression import CompressionConfig
 from litestar.datastructures import CacheControlHeader, State
 from litestar.di import Provide
@@ -16,7 +16,7 @@ from trunkline import __version__
 from trunkline.web.api import Api
 from trunkline.web.board import BoardStream
 from trunkline.web.caller_id import caller_id
-from trunkline.web.guard import Gate, Guard, Keeper, add_security_headers
+from trunkline.web.guard import Gate, Guard, add_security_headers
 from trunkline.web.hooks import hooks as hooks_door
 from trunkline.web.numbers import NumberApi, NumberPages
 from trunkline.web.office import Office
@@ -37,7 +37,9 @@ from trunkline.web.ports import (
 )
 from trunkline.web.problems import HANDLERS
 from trunkline.web.rendering import STATIC, engine, environment
+from trunkline.web.rights import Right, Role
 from trunkline.web.settings_pages import SettingsPages
+from trunkline.web.tokens import Keeper
 
 A_YEAR_S = 365 * 24 * 3600
 
@@ -56,13 +58,16 @@ def create_web(
     settings_desk: SettingsDesk | None = None,
     phones: PhoneDesk | None = None,
     access_token: str | None = None,
+    dispatcher_token: str | None = None,
     allowed_hosts: Sequence[str] = (),
 ) -> Litestar:
-    """The application. Without `access_token` it answers to loopback names and `allowed_hosts` only.
+    """The application. Without `access_token` it answers to loopback names and `allowed_hosts` only, and whoever may
+    come in has every right; with it, `dispatcher_token` lets people in who may do what dispatchers do.
 
     `tenants`, `networks` and `hooks` may change while it runs.
     """
-    keeper = Keeper(access_token) if access_token else None
+    tokens = {Role.ADMINISTRATOR: access_token, Role.DISPATCHER: dispatcher_token}
+    keeper = Keeper({role: token for role, token in tokens.items() if token}) if access_token else None
     gate = Gate(keeper, allowed_hosts)
     templates = environment()
     templates.globals["tenants"] = tenants.values()
@@ -85,6 +90,7 @@ def create_web(
         directories=[STATIC],
         cache_control=CacheControlHeader(public=True, max_age=A_YEAR_S, immutable=True),
         include_in_schema=False,
+        opt={"right": Right.DESK},
     )
     return Litestar(
         route_handlers=[
@@ -108,7 +114,10 @@ def create_web(
         template_config=TemplateConfig(instance=engine(templates)),
         compression_config=CompressionConfig(backend="gzip", exclude=["/stream", "/api/", "/hooks/"]),
         openapi_config=OpenAPIConfig(
-            title="Trunkline", version=__version__, path="/api", render_plugins=[JsonRenderPlugin(path="/openapi.json")]
+            title="Trunkline",
+            version=__version__,
+            openapi_router=Router("/api", route_handlers=[], include_in_schema=False, opt={"right": Right.DESK}),
+            render_plugins=[JsonRenderPlugin(path="/openapi.json")],
         ),
         logging_config=None,
     )

@@ -1,8 +1,5 @@
-"""Who may come in: host names, the access token, and where a POST comes from."""
+"""Who may come in, and where to: host names, tokens, where a POST comes from, and the right that a route needs."""
 
-import hashlib
-import hmac
-import ipaddress
 import time
 from collections.abc import Iterable
 from urllib.parse import quote, urlsplit
@@ -10,9 +7,10 @@ from urllib.parse import quote, urlsplit
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
+from trunkline.web.rights import Right, Role, may, needed, why_not
+from trunkline.web.tokens import Keeper
+
 COOKIE = "trunkline"
-SIGNED_IN_S = 14 * 24 * 3600
-SHORTEST_TOKEN = 16
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]", "::1"})
 
 # Webhooks prove themselves by signature; probes say nothing about anyone.
@@ -42,62 +40,6 @@ SECURITY_HEADERS: tuple[tuple[bytes, bytes], ...] = (
 )
 
 
-class TokenNeeded(Exception):
-    """The server would listen where others can reach it, and nothing asks them who they are."""
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach a server that listens on `host`."""
-    name = host.strip("[]")
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return name == "localhost"
-
-
-def require_token_unless_loopback(host: str, token: str | None) -> None:
-    """Refuse to serve customers' data to a network without asking who is there.
-
-    Raises:
-        TokenNeeded: with one sentence that says what to set.
-    """
-    if token is not None and len(token) < SHORTEST_TOKEN:
-        raise TokenNeeded(
-            f"The access token is too short: set TRUNKLINE_ACCESS_TOKEN to {SHORTEST_TOKEN} or more signs."
-        )
-    if token is None and not is_loopback(host):
-        raise TokenNeeded(
-            f"Listening on {host} would show customers' data to the network:"
-            " set TRUNKLINE_ACCESS_TOKEN, or listen on 127.0.0.1."
-        )
-
-
-class Keeper:
-    """Knows the access token; checks it and what was derived from it in constant time."""
-
-    def __init__(self, token: str) -> None:
-        self._token = token.encode()
-        self._key = hashlib.sha256(b"trunkline sign-in\0" + self._token).digest()
-
-    def is_token(self, given: str) -> bool:
-        """Whether `given` is the token."""
-        return hmac.compare_digest(given.strip().encode(), self._token)
-
-    def cookie(self, now: float) -> str:
-        """What a signed-in browser keeps: an expiry and its keyed digest, never the token."""
-        expires = str(int(now) + SIGNED_IN_S)
-        return f"{expires}.{self._digest(expires)}"
-
-    def is_cookie(self, value: str, now: float) -> bool:
-        """Whether `value` was made with this token and has not expired."""
-        expires, _, digest = value.partition(".")
-        genuine = hmac.compare_digest(digest.encode(), self._digest(expires).encode())
-        return genuine and int(expires) > now
-
-    def _digest(self, expires: str) -> str:
-        return hmac.new(self._key, expires.encode(), hashlib.sha256).hexdigest()
-
-
 class Refusal(Exception):
     """The request may not come in; `sign_in` says that a person at a browser should be shown the sign-in page."""
 
@@ -114,31 +56,34 @@ class Gate:
         self._keeper = keeper
         self._host_names = LOOPBACK_NAMES | {name.lower() for name in host_names}
 
-    def check(self, scope: HTTPScope) -> None:
-        """Raises:
-        Refusal: with the status and one sentence.
+    def check(self, scope: HTTPScope) -> Role | None:
+        """As whom the request comes in; `None` where nobody is asked who they are.
+
+        Raises:
+            Refusal: with the status and one sentence.
         """
         path = asked_path(scope)
         if path in _OPEN_PATHS or path.startswith(_OPEN_PREFIXES):
-            return
+            return None
         headers = dict(scope["headers"])
         host = headers.get(b"host", b"").decode("latin-1").lower()
         if self._keeper is None and _without_port(host) not in self._host_names:
             raise Refusal(421, f"This server does not answer to the name {host[:80]!r}: add it to allowed_hosts.")
         if scope["method"] not in _SAFE_METHODS and not _same_origin(headers, host):
             raise Refusal(403, "This request came from another site, so it was not carried out.")
-        if self._keeper is not None and path not in _SIGN_IN_PATHS:
-            self._check_token(self._keeper, headers)
+        if path in _SIGN_IN_PATHS:
+            return None
+        return Role.ADMINISTRATOR if self._keeper is None else self._signed_in(self._keeper, headers)
 
     @staticmethod
-    def _check_token(keeper: Keeper, headers: dict[bytes, bytes]) -> None:
+    def _signed_in(keeper: Keeper, headers: dict[bytes, bytes]) -> Role:
         scheme, _, given = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
         if given and scheme.lower() == "bearer":
-            if keeper.is_token(given):
-                return
+            if role := keeper.role_of_token(given):
+                return role
             raise Refusal(401, "The access token is wrong.")
-        if keeper.is_cookie(_cookie(headers), time.time()):
-            return
+        if role := keeper.role_of_cookie(_cookie(headers), time.time()):
+            return role
         is_page = b"text/html" in headers.get(b"accept", b"") or b"hx-request" in headers
         raise Refusal(401, "Sign in with the access token first.", sign_in=is_page)
 
@@ -153,8 +98,27 @@ class Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, if it may."""
         if scope["type"] == ScopeType.HTTP:
-            self._gate.check(scope)
+            role = self._gate.check(scope)
+            scope["auth"] = role
+            if role is not None:
+                require(scope, needed(scope["route_handler"].opt))
         await self._app(scope, receive, send)
+
+
+def role_of(scope: Scope) -> Role | None:
+    """As whom the request came in; `None` where nobody was asked, or it has not come by the guard."""
+    role: Role | None = scope.get("auth")
+    return role
+
+
+def require(scope: Scope, right: Right) -> None:
+    """Let nobody on who lacks the right.
+
+    Raises:
+        Refusal: 403, with one sentence.
+    """
+    if not may(role_of(scope), right):
+        raise Refusal(403, why_not(right))
 
 
 def asked_path(scope: Scope) -> str:

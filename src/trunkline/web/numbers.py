@@ -19,6 +19,7 @@ from trunkline.web.guard import safe_next
 from trunkline.web.office import Office, TheOffice
 from trunkline.web.ports import TenantInfo
 from trunkline.web.rendering import page
+from trunkline.web.rights import Right
 
 AT_THE_DESK = "the desk"  # people cannot sign in by name yet
 MOST_DECISIONS = 500
@@ -46,7 +47,7 @@ class NumberPages(Controller):
     include_in_schema = False
     path = "/numbers"
 
-    @post("/mark")
+    @post("/mark", right=Right.DESK)
     async def mark(self, request: Request[Any, Any, Any], office: TheOffice, data: Fields) -> Template | Redirect:
         """A decision: its kind, and whom it is about."""
         info, problem = _company(office, data), None
@@ -58,7 +59,7 @@ class NumberPages(Controller):
             problem = str(error)
         return await _answer(request, office, info, data, problem)
 
-    @post("/forget")
+    @post("/forget", right=Right.DESK)
     async def forget(self, request: Request[Any, Any, Any], office: TheOffice, data: Fields) -> Template | Redirect:
         """Undo a decision; one that somebody else has undone meanwhile is no trouble."""
         info, problem = _company(office, data), None
@@ -134,7 +135,7 @@ class NumberApi(Controller):
     path = "/api/v1/numbers"
     tags = ("Numbers",)
 
-    @get("/", summary="What people decided about numbers", responses=problems(400, 401, 404, 503))
+    @get("/", summary="What people decided about numbers", responses=problems(400, 401, 404, 503), right=Right.DESK)
     async def decisions(
         self,
         office: TheOffice,
@@ -149,7 +150,13 @@ class NumberApi(Controller):
         found = await office.numbers.latest(info.tenant_id, limit=limit, before=before)
         return DecisionPage(list(found), found[-1].decided_at if len(found) == limit else None)
 
-    @post("/{number:str}/mark", status_code=200, summary="Decide", responses=problems(400, 401, 404, 503))
+    @post(
+        "/{number:str}/mark",
+        status_code=200,
+        summary="Decide",
+        responses=problems(400, 401, 403, 404, 503),
+        right=Right.DESK,
+    )
     async def mark(self, office: TheOffice, number: Number, data: JSONBody[Mark], tenant: Tenant = None) -> Entry:
         """Decide; a later decision about the same owner replaces this one. Later calls follow at once."""
         info = office.tenant(tenant, guess=False)
@@ -159,7 +166,13 @@ class NumberApi(Controller):
         except ValueError as error:
             raise ValidationException(str(error)) from None
 
-    @post("/{number:str}/forget", status_code=204, summary="Undo", responses=problems(400, 401, 404, 503))
+    @post(
+        "/{number:str}/forget",
+        status_code=204,
+        summary="Undo",
+        responses=problems(400, 401, 403, 404, 503),
+        right=Right.DESK,
+    )
     async def forget(self, office: TheOffice, number: Number, data: JSONBody[Forget], tenant: Tenant = None) -> None:
         """Undo a decision; the match is then as it was without it."""
         info = office.tenant(tenant, guess=False)

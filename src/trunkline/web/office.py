@@ -7,7 +7,6 @@ from litestar.di import NamedDependency
 from litestar.exceptions import NotFoundException, ValidationException
 
 from trunkline.web.board import BoardStream
-from trunkline.web.guard import Keeper
 from trunkline.web.ports import (
     Desk,
     Health,
@@ -20,6 +19,7 @@ from trunkline.web.ports import (
     SettingsDesk,
     TenantInfo,
 )
+from trunkline.web.tokens import Keeper
 
 
 @dataclass(frozen=True)

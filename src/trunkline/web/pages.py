@@ -12,10 +12,12 @@ from litestar.params import Body, FromQuery, PathParameter, QueryParameter
 from litestar.response import Redirect, Stream, Template
 
 from trunkline.mirror.health import State
-from trunkline.web.guard import COOKIE, SIGNED_IN_S, safe_next
+from trunkline.web.guard import COOKIE, role_of, safe_next
 from trunkline.web.numbers import about
 from trunkline.web.office import Office, TheOffice
 from trunkline.web.rendering import page
+from trunkline.web.rights import Right, may
+from trunkline.web.tokens import SIGNED_IN_S
 from trunkline.web.words import progress
 
 PAGE_OF_CALLS = 50
@@ -32,30 +34,32 @@ class Pages(Controller):
 
     include_in_schema = False
 
-    @get("/")
-    async def board(self, office: TheOffice, tenant: Tenant = None) -> Template | Redirect:
+    @get("/", right=Right.DESK)
+    async def board(
+        self, request: Request[Any, Any, Any], office: TheOffice, tenant: Tenant = None
+    ) -> Template | Redirect:
         """The board: calls in progress and those that just ended."""
-        if not office.tenants:
+        if not office.tenants and may(role_of(request.scope), Right.ADMINISTRATION):
             return Redirect("/settings", status_code=303)
         info = office.tenant(tenant)
         calls = await office.desk.board(info.tenant_id)
         lists = office.board(info).lists(calls)
         return page("board.html", info, {"here": "Board", **lists, **await _status(office, info.tenant_id)})
 
-    @get("/status", cache_control=None)
+    @get("/status", cache_control=None, right=Right.DESK)
     async def status(self, office: TheOffice, tenant: Tenant = None) -> Template:
         """The status lines above the board."""
         info = office.tenant(tenant)
         return page("_status.html", info, await _status(office, info.tenant_id))
 
-    @get("/stream")
+    @get("/stream", right=Right.DESK)
     async def stream(self, office: TheOffice, tenant: Tenant = None) -> Stream:
         """The board's changes as server-sent events."""
         info = office.tenant(tenant)
         headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
         return Stream(office.board(info).events(), media_type="text/event-stream", headers=headers)
 
-    @get("/calls")
+    @get("/calls", right=Right.DESK)
     async def calls(self, office: TheOffice, tenant: Tenant = None, before: Before = None) -> Template:
         """All calls, a page at a time."""
         info = office.tenant(tenant)
@@ -64,7 +68,7 @@ class Pages(Controller):
         more = found[-1].id if len(found) == PAGE_OF_CALLS else None
         return page("calls.html", info, {"here": "Calls", "rows": rows, "before": more})
 
-    @get("/calls/{call_id:int}")
+    @get("/calls/{call_id:int}", right=Right.DESK)
     async def call(self, office: TheOffice, call_id: CallId, tenant: Tenant = None) -> Template:
         """One call: who, what happened, what was written where."""
         info = office.tenant(tenant)
@@ -77,7 +81,7 @@ class Pages(Controller):
             now = {"card": None}
         return page("call.html", info, {"here": "Calls", "detail": detail, "phones": office.phones is not None, **now})
 
-    @get("/lookup")
+    @get("/lookup", right=Right.DESK)
     async def lookup(
         self, request: Request[Any, Any, Any], office: TheOffice, number: FromQuery[str] = "", tenant: Tenant = None
     ) -> Template:
@@ -90,7 +94,7 @@ class Pages(Controller):
             found = {"problem": str(error), "card": None}
         return page("_found.html" if is_piece else "lookup.html", info, {"here": "Lookup", "piece": is_piece, **found})
 
-    @get("/health")
+    @get("/health", right=Right.DESK)
     async def health(self, office: TheOffice, tenant: Tenant = None) -> Template:
         """How fresh the copy of ServiceTitan's data is."""
         info = office.tenant(tenant)
@@ -103,7 +107,7 @@ class Pages(Controller):
         shown = {"found": found, "states": states, "differing": differing, "phones": phones}
         return page("health.html", info, {"here": "Health", **shown})
 
-    @get("/scopes")
+    @get("/scopes", right=Right.ADMINISTRATION)
     async def scopes(self, office: TheOffice, tenant: Tenant = None) -> Template:
         """What the features need of ServiceTitan's scopes, and what this company has approved."""
         info = office.tenant(tenant)
@@ -112,7 +116,7 @@ class Pages(Controller):
 
     @get("/sign-in")
     async def sign_in(self, next: FromQuery[str] = "/") -> Template:  # noqa: A002 - the query parameter's name
-        """Ask for the access token."""
+        """Ask for a token."""
         return page("sign_in.html", None, {"next": safe_next(next), "problem": None})
 
     @post("/sign-in")
@@ -122,16 +126,17 @@ class Pages(Controller):
         office: TheOffice,
         data: Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED)],
     ) -> Template | Redirect:
-        """Keep whoever knows the access token signed in, for two weeks."""
+        """Keep whoever knows a token signed in with its role, for two weeks."""
         target = safe_next(data.get("next", "/"))
         if office.keeper is None:
             return Redirect(target, status_code=303)
-        if not office.keeper.is_token(data.get("token", "")):
+        role = office.keeper.role_of_token(data.get("token", ""))
+        if role is None:
             said = {"next": target, "problem": "This is not the token."}
             return page("sign_in.html", None, said, status=401)
         cookie = Cookie(
             COOKIE,
-            value=office.keeper.cookie(time.time()),
+            value=office.keeper.cookie(role, time.time()),
             max_age=SIGNED_IN_S,
             httponly=True,
             samesite="lax",

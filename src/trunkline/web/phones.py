@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Controller, Request, Response, get, post
+from litestar.di import NamedDependency, Provide
 from litestar.enums import RequestEncodingType
 from litestar.exceptions import HTTPException, NotFoundException, ValidationException
 from litestar.params import Body, FromPath, JSONBody, PathParameter, QueryParameter
@@ -15,16 +16,18 @@ from trunkline.calls.lines import CannotCall
 from trunkline.phone_systems.base import SetUpByFile
 from trunkline.phone_systems.errors import OutcomeUnknown, PhoneSystemError, RetryLater
 from trunkline.web.api import Tenant, problems
+from trunkline.web.guard import require
 from trunkline.web.office import Office, TheOffice
 from trunkline.web.ports import PhoneDesk
 from trunkline.web.rendering import page
+from trunkline.web.rights import Right
 
 PAGE_OF_MESSAGES = 25
 MOST_MESSAGES = 200
 
 Id = Annotated[int, PathParameter(ge=1, le=2**63 - 1)]
 Before = Annotated[int | None, QueryParameter(ge=1, le=2**63 - 1, description="Go on after the message with this id.")]
-Numbers = Annotated[bool, QueryParameter(description="Show telephone numbers whole.")]
+WholeNumbers = NamedDependency[bool]
 Unread = Annotated[bool, QueryParameter(description="Only what was not understood.")]
 Fields = Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED)]
 
@@ -40,12 +43,30 @@ def phones(office: Office) -> PhoneDesk:
     return office.phones
 
 
+def _whole_numbers(
+    request: Request[Any, Any, Any],
+    numbers: Annotated[bool, QueryParameter(description="Show telephone numbers whole: for administrators.")] = False,
+) -> bool:
+    """Whether numbers are to be shown whole.
+
+    Raises:
+        Refusal: they are, and whoever asks may not see them so.
+    """
+    if numbers:
+        require(request.scope, Right.WHOLE_NUMBERS)
+    return numbers
+
+
+_ASKED = {"whole_numbers": Provide(_whole_numbers, sync_to_thread=False)}
+
+
 class PhonePages(Controller):
     """One phone system, one message, and what people do with a call's messages."""
 
     include_in_schema = False
+    dependencies = _ASKED
 
-    @get("/phone-systems/{account:str}")
+    @get("/phone-systems/{account:str}", right=Right.DESK)
     async def system(
         self,
         office: TheOffice,
@@ -54,36 +75,36 @@ class PhonePages(Controller):
         tenant: Tenant = None,
         unread: Unread = False,
         before: Before = None,
-        numbers: Numbers = False,
+        whole_numbers: WholeNumbers,
     ) -> Template:
         """What a phone system said, beside what was understood of it."""
         info = office.tenant(tenant)
         inspector = phones(office).inspector
-        chosen = {"unread": unread, "before": before, "numbers": numbers}
+        chosen = {"unread": unread, "before": before, "numbers": whole_numbers}
         found = await _messages(inspector, info.tenant_id, account, limit=PAGE_OF_MESSAGES, **chosen)
         system = next(one for one in (await inspector.phones(info.tenant_id)).systems if one.account == account)
         learned = await inspector.learned(info.tenant_id, account) if system.learning and before is None else []
-        shown = {"system": system, "messages": found, "learned": learned, "unread": unread, "numbers": numbers}
+        shown = {"system": system, "messages": found, "learned": learned, "unread": unread, "numbers": whole_numbers}
         more = found[-1].id if len(found) == PAGE_OF_MESSAGES else None
         return page("phone_system.html", info, {"here": "Health", "before": more, **shown})
 
-    @get("/phone-systems/{account:str}/messages/{message_id:int}")
+    @get("/phone-systems/{account:str}/messages/{message_id:int}", right=Right.DESK)
     async def message(
         self,
         office: TheOffice,
         account: FromPath[str],
         message_id: Id,
+        whole_numbers: WholeNumbers,
         tenant: Tenant = None,
-        numbers: Numbers = False,
     ) -> Template:
         """One message, whole."""
         info = office.tenant(tenant)
-        found = await _message(phones(office).inspector, info.tenant_id, account, message_id, numbers)
+        found = await _message(phones(office).inspector, info.tenant_id, account, message_id, whole_numbers)
         return page(
-            "phone_message.html", info, {"here": "Health", "account": account, "one": found, "numbers": numbers}
+            "phone_message.html", info, {"here": "Health", "account": account, "one": found, "numbers": whole_numbers}
         )
 
-    @post("/phone-systems/{account:str}/set-up-file", status_code=200, cache_control=None)
+    @post("/phone-systems/{account:str}/set-up-file", status_code=200, cache_control=None, right=Right.ADMINISTRATION)
     async def set_up_file(
         self, request: Request[Any, Any, Any], office: TheOffice, account: FromPath[str], data: Fields
     ) -> Response[bytes]:
@@ -99,21 +120,21 @@ class PhonePages(Controller):
         headers = {"content-disposition": f'attachment; filename="{made.name}"', "cache-control": "no-store"}
         return Response(made.body, media_type=made.media_type, headers=headers)
 
-    @post("/calls/{call_id:int}/rebuild")
+    @post("/calls/{call_id:int}/rebuild", right=Right.MENDING)
     async def rebuild(self, office: TheOffice, call_id: Id, data: Fields) -> Redirect:
         """Make the call anew of its messages."""
         info = office.tenant(_tenant(data))
         await _rebuild(office, info.tenant_id, call_id)
         return Redirect(f"/calls/{call_id}?tenant={info.tenant_id}", status_code=303)
 
-    @post("/calls/{call_id:int}/apart")
+    @post("/calls/{call_id:int}/apart", right=Right.MENDING)
     async def apart(self, office: TheOffice, call_id: Id, data: Fields) -> Redirect:
         """Show apart what two phone systems told of."""
         info = office.tenant(_tenant(data))
         await _part(office, info.tenant_id, call_id)
         return Redirect(f"/calls/{call_id}?tenant={info.tenant_id}", status_code=303)
 
-    @get("/calls/{call_id:int}/recordings/{place:int}")
+    @get("/calls/{call_id:int}/recordings/{place:int}", right=Right.DESK)
     async def recording(
         self, office: TheOffice, call_id: Id, place: Annotated[int, PathParameter(ge=0, le=1000)], tenant: Tenant = None
     ) -> Stream:
@@ -150,14 +171,25 @@ class PhoneApi(Controller):
 
     path = "/api/v1"
     tags = ("Phone systems",)
+    dependencies = _ASKED
 
-    @get("/phone-systems", summary="Phone systems, alarms, ledger", responses=problems(400, 401, 404, 503))
+    @get(
+        "/phone-systems",
+        summary="Phone systems, alarms, ledger",
+        responses=problems(400, 401, 404, 503),
+        right=Right.DESK,
+    )
     async def systems(self, office: TheOffice, tenant: Tenant = None) -> Phones:
         """How each phone system is, what is wrong, and of each day what it told of and what became of that."""
         info = office.tenant(tenant, guess=False)
         return await phones(office).inspector.phones(info.tenant_id)
 
-    @get("/phone-systems/{account:str}/messages", summary="Raw messages", responses=problems(400, 401, 404, 503))
+    @get(
+        "/phone-systems/{account:str}/messages",
+        summary="Raw messages",
+        responses=problems(400, 401, 403, 404, 503),
+        right=Right.DESK,
+    )
     async def messages(
         self,
         office: TheOffice,
@@ -167,15 +199,19 @@ class PhoneApi(Controller):
         unread: Unread = False,
         before: Before = None,
         limit: Annotated[int, QueryParameter(ge=1, le=MOST_MESSAGES, description="How many.")] = 50,
-        numbers: Numbers = False,
+        whole_numbers: WholeNumbers,
     ) -> list[MessageView]:
         """What a phone system said, the newest first, each with what is understood of it. Secrets are taken out."""
         info = office.tenant(tenant, guess=False)
-        chosen = {"unread": unread, "before": before, "numbers": numbers, "limit": limit}
+        chosen = {"unread": unread, "before": before, "numbers": whole_numbers, "limit": limit}
         return await _messages(phones(office).inspector, info.tenant_id, account, **chosen)
 
     @post(
-        "/calls/originate", summary="Click to call", status_code=201, responses=problems(400, 401, 404, 409, 502, 503)
+        "/calls/originate",
+        summary="Click to call",
+        status_code=201,
+        responses=problems(400, 401, 403, 404, 409, 502, 503),
+        right=Right.DESK,
     )
     async def originate(self, office: TheOffice, data: JSONBody[ToCall], tenant: Tenant = None) -> CallSetUp:
         """Ring the agent's phone, then call the number. Never repeated by itself: 409 says that nobody knows."""
@@ -193,13 +229,23 @@ class PhoneApi(Controller):
         return CallSetUp(made.call_key)
 
     @post(
-        "/calls/{call_id:int}/rebuild", summary="Build a call anew", status_code=204, responses=problems(401, 404, 503)
+        "/calls/{call_id:int}/rebuild",
+        summary="Build a call anew",
+        status_code=204,
+        responses=problems(401, 403, 404, 503),
+        right=Right.MENDING,
     )
     async def rebuild(self, office: TheOffice, call_id: Id, tenant: Tenant = None) -> None:
         """Read all messages that told of the call again, as they are understood now."""
         await _rebuild(office, office.tenant(tenant, guess=False).tenant_id, call_id)
 
-    @post("/calls/{call_id:int}/apart", summary="Part joined calls", status_code=204, responses=problems(401, 404, 503))
+    @post(
+        "/calls/{call_id:int}/apart",
+        summary="Part joined calls",
+        status_code=204,
+        responses=problems(401, 403, 404, 503),
+        right=Right.MENDING,
+    )
     async def apart(self, office: TheOffice, call_id: Id, tenant: Tenant = None) -> None:
         """What two phone systems told of is shown apart from now on."""
         await _part(office, office.tenant(tenant, guess=False).tenant_id, call_id)

@@ -10,8 +10,9 @@ from litestar.response import Redirect, Template
 from litestar.types import ExceptionHandlersMap
 
 from trunkline.store.database import DatabaseUnavailable
-from trunkline.web.guard import Gate, Refusal, asked_path, sign_in_address
+from trunkline.web.guard import Gate, Refusal, asked_path, role_of, sign_in_address
 from trunkline.web.rendering import page
+from trunkline.web.rights import Role
 
 _Request = Request[Any, Any, Any]
 _Response = Response[Any]
@@ -32,7 +33,10 @@ _TITLES = {
 def _answer(request: _Request, status: int, sentence: str, headers: dict[str, str] | None = None) -> _Response:
     title = _TITLES.get(status) or HTTPStatus(status).phrase
     if _wants_page(request):
-        answer: Template = page("message.html", None, {"title": title, "sentence": sentence}, status=status)
+        # Whoever lacks a right may know the token that has it.
+        lacks_right = status == HTTPStatus.FORBIDDEN and role_of(request.scope) is Role.DISPATCHER
+        context = {"title": title, "sentence": sentence, "may_sign_in": lacks_right}
+        answer: Template = page("message.html", None, context, status=status)
         answer.headers.update(headers or {})
         return answer
     body = {"type": "about:blank", "title": title, "status": status, "detail": sentence}

@@ -5,14 +5,16 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
 from litestar.plugins.jinja import JinjaTemplateEngine
 from litestar.response import Template
 from markupsafe import Markup
 
 from trunkline import __version__
 from trunkline.domain.rank import owner_of
-from trunkline.web import words
+from trunkline.web import rights, words
+from trunkline.web.guard import role_of
 from trunkline.web.ports import TenantInfo
 
 STATIC = Path(__file__).parent / "static"
@@ -66,6 +68,12 @@ def icon(name: str) -> Markup:
     return Markup((STATIC / "icons" / f"{name}.svg").read_text().strip())  # noqa: S704 - our own files
 
 
+@pass_context
+def may(context: Context, right: str) -> bool:
+    """Whether whoever asked for this page has the right: what they could not do is not offered."""
+    return rights.may(role_of(context["request"].scope), rights.Right(right))
+
+
 def environment() -> Environment:
     """The templates' environment."""
     made = Environment(
@@ -77,7 +85,7 @@ def environment() -> Environment:
         auto_reload=False,
     )
     made.globals.update({function.__name__: function for function in _WORDS})
-    made.globals.update(static=static, icon=icon, version=__version__, owner_of=owner_of)
+    made.globals.update(static=static, icon=icon, version=__version__, owner_of=owner_of, may=may)
     for name in _AT_A_RING:
         made.get_template(name)
     return made

@@ -34,7 +34,7 @@ class Listed:
 
 
 class SettingsPages(Controller):
-    """All of it works without scripts. Whoever may come in may change everything."""
+    """All of it works without scripts, and no route here names a right: they are for those who administer."""
 
     path = "/settings"
     include_in_schema = False
