@@ -1,8 +1,4 @@
-"""Dialpad: every state of every leg of a call is a webhook whose whole body is a JWT.
-
-Dialpad's own library is not used for its REST API: it opens a client of its own that cannot be paced, reads on to next
-pages by itself, waits ten minutes for an answer, and drops what a refusal says about trying again.
-"""
+"""Dialpad: every state of every leg of a call is a webhook whose whole body is a JWT."""
 
 from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
