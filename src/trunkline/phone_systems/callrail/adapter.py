@@ -11,9 +11,18 @@ from urllib.parse import urlsplit
 import httpx
 import msgspec
 
-from trunkline.phone_systems.base import HISTORY_KIND, Capability, Originated, Parsed, RawMessage, Recording
+from trunkline.phone_systems.base import (
+    HISTORY_KIND,
+    Capability,
+    LinkState,
+    Originated,
+    Parsed,
+    RawMessage,
+    Recording,
+)
 from trunkline.phone_systems.callrail.api import CallRailApi
 from trunkline.phone_systems.callrail.told import Teller
+from trunkline.phone_systems.callrail.webhooks import Webhooks
 from trunkline.phone_systems.delivery import Answer, Delivery, Refused, any_holds, fingerprint
 from trunkline.phone_systems.errors import NeedsFixing
 from trunkline.phone_systems.loose import Fields
@@ -25,8 +34,8 @@ API_BASE = "https://api.callrail.com/v3"
 class CallRailOptions(msgspec.Struct, forbid_unknown_fields=True):
     """`secrets` are signing tokens of companies in CallRail, any of which proves a delivery.
 
-    With `company_id` only that company's calls are read back. For click to call, `tracking_number` (E.164) is shown
-    and `agents` says which extension a phone (E.164) rings.
+    With `company_id` only that company's calls are read back, and its webhooks seen to. For click to call,
+    `tracking_number` (E.164) is shown and `agents` says which extension a phone (E.164) rings.
     """
 
     secrets: list[str]
@@ -46,9 +55,10 @@ class CallRailAdapter:
 
     system: ClassVar[str] = "callrail"
     capabilities: ClassVar[Capability] = (
-        Capability.WEBHOOK | Capability.HISTORY | Capability.ORIGINATE | Capability.RECORDINGS
+        Capability.WEBHOOK | Capability.SUBSCRIPTION | Capability.HISTORY | Capability.ORIGINATE | Capability.RECORDINGS
     )
     acknowledgement: ClassVar[Answer] = Answer(200)
+    check_every_s: ClassVar[float] = 600.0  # a few of the thousand requests that an hour has
     settles_s: ClassVar[float] = 20 * 60.0  # so long CallRail waits for the recording and the transcript
 
     def __init__(self, account: str, options: CallRailOptions) -> None:
@@ -63,6 +73,7 @@ class CallRailAdapter:
         self._agents = options.agents
         self._teller = Teller(self.system, account)
         self._api = CallRailApi(options.account_id, options.company_id, options.api_token, options.api_base)
+        self._webhooks = Webhooks(self._api, options.company_id)
 
     @classmethod
     def configure(cls, account: str, options: Mapping[str, object]) -> Self:
@@ -93,6 +104,14 @@ class CallRailAdapter:
             Unreadable: it is malformed.
         """
         return list(self._teller.events(message))
+
+    async def supervise(self, http: httpx.AsyncClient, address: str) -> LinkState:
+        """See that CallRail calls `address`, with a last part for each kind of event, and enter what is missing.
+
+        Raises:
+            PhoneSystemError: calls do not reach us, or it could not be seen.
+        """
+        return await self._webhooks.see_to(http, address)
 
     async def history(
         self, http: httpx.AsyncClient, since: datetime, until: datetime

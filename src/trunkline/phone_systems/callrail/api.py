@@ -1,7 +1,9 @@
-"""CallRail's REST API: calls in pages, making a call, fetching a recording."""
+"""CallRail's REST API: calls in pages, making a call, fetching a recording, integrations of companies."""
 
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import quote
 
 import httpx
 import msgspec
@@ -25,7 +27,8 @@ class CallRailApi:
     """One account."""
 
     def __init__(self, account_id: str, company_id: str | None, token: str, api_base: str) -> None:
-        self._calls = f"/a/{account_id}/calls.json"
+        self._account = f"/a/{account_id}"
+        self._calls = f"{self._account}/calls.json"
         self._company_id = company_id
         self._signed = f'Token token="{token}"'
         self._base = httpx.URL(api_base)
@@ -71,6 +74,44 @@ class CallRailApi:
             PhoneSystemError: nothing was made, or nobody knows.
         """
         return Fields(await self._api.json(http, "POST", self._calls, json=asked)).id("id", "resource_id")
+
+    async def companies(self, http: httpx.AsyncClient) -> list[Fields]:
+        """The companies of the account.
+
+        Raises:
+            PhoneSystemError: they could not be read to their end.
+        """
+        return await self._all(http, "companies")
+
+    async def integrations(self, http: httpx.AsyncClient, company_id: str) -> list[Fields]:
+        """What a company is connected with, its webhooks among it.
+
+        Raises:
+            PhoneSystemError: it could not be read to its end.
+        """
+        return await self._all(http, "integrations", company_id=company_id)
+
+    async def save_integration(
+        self, http: httpx.AsyncClient, integration_id: str | None, wanted: Mapping[str, Any]
+    ) -> None:
+        """Change an integration, or make one.
+
+        Raises:
+            PhoneSystemError: nothing was changed, or nobody knows.
+        """
+        method, place = ("PUT", f"/{quote(integration_id, safe='')}") if integration_id else ("POST", "")
+        await self._api.ask(http, method, f"{self._account}/integrations{place}.json", json=wanted)
+
+    async def _all(self, http: httpx.AsyncClient, what: str, **asked: str) -> list[Fields]:
+        found: list[Fields] = []
+        number, last = 1, 1
+        while number <= last:
+            params = {**asked, "per_page": str(PAGE_SIZE), "page": str(number)}
+            page = Fields(await self._api.json(http, "GET", f"{self._account}/{what}.json", params=params))
+            found += page.each(what)
+            last = int(page.seconds("total_pages") or 1)
+            number += 1
+        return found
 
     async def recording(self, http: httpx.AsyncClient, url: str) -> Recording:
         """The sound at `url`, or where the answer there says that it is.
