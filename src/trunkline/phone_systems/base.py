@@ -134,7 +134,7 @@ class HistoryAdapter(Adapter, Protocol):
     def history(self, http: httpx.AsyncClient, since: datetime, until: datetime) -> AsyncIterator[list[RawMessage]]:
         """Pages of records of the calls that began from `since` to before `until` (UTC); a record is a message whose
         kind is `history`, whose delivery id changes with its content, and which parses to one `RECORD` event and what
-        goes with it.
+        goes with it. What came up about them later - a transcript - follows as messages that parse to no `RECORD`.
 
         Raises:
             PhoneSystemError: the history could not be read to its end.

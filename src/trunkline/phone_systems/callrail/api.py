@@ -12,7 +12,7 @@ from aiolimiter import AsyncLimiter
 from trunkline.phone_systems.base import Recording
 from trunkline.phone_systems.errors import GivenUp
 from trunkline.phone_systems.loose import Fields
-from trunkline.phone_systems.media_fetch import fetch_media
+from trunkline.phone_systems.media_fetch import fetch_media, whole
 from trunkline.phone_systems.vendor_api import FixedCredentials, VendorApi
 
 NAME = "CallRail"
@@ -140,13 +140,8 @@ class CallRailApi:
 
 
 async def _link(found: Recording) -> str:
-    body = b""
-    async for chunk in found.chunks:
-        body += chunk
-        if len(body) > _LONGEST_LINK:
-            break
     try:
-        url = Fields(msgspec.json.decode(body)).text("url")
+        url = Fields(msgspec.json.decode(await whole(NAME, found, most=_LONGEST_LINK))).text("url")
     except (msgspec.DecodeError, UnicodeDecodeError):
         url = None
     return url or ""
