@@ -21,10 +21,11 @@ from trunkline.phone_systems.base import (
     Recording,
     Unreadable,
 )
-from trunkline.phone_systems.delivery import LARGEST_BODY, Answer, Delivery, Refused, fingerprint
+from trunkline.phone_systems.delivery import Answer, Delivery, Refused, fingerprint
 from trunkline.phone_systems.dialpad.legs import Leg
 from trunkline.phone_systems.dialpad.subscription import Subscription
 from trunkline.phone_systems.errors import GivenUp, NeedsFixing
+from trunkline.phone_systems.loose import Fields
 from trunkline.phone_systems.media_fetch import fetch_media
 from trunkline.phone_systems.options import read_options
 from trunkline.phone_systems.vendor_api import FixedCredentials, VendorApi
@@ -129,8 +130,6 @@ class DialpadAdapter:
         Raises:
             Refused: it is no JWT signed with one of the secrets by HS256, or too old.
         """
-        if len(delivery.body) > LARGEST_BODY:
-            raise Refused("The body is larger than 1 MiB.", status=413)
         claims = self._proved(delivery.body.strip())
         self._check_age(delivery, claims)
         return RawMessage(claims, delivery.received_at, delivery_id=fingerprint(claims))
@@ -148,10 +147,10 @@ class DialpadAdapter:
     def _check_age(delivery: Delivery, claims: bytes) -> None:
         """The claims have no time of their own but the event's; one without it is known again by its content."""
         try:
-            told = msgspec.json.decode(claims, type=dict[str, Any])
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            told = Fields.read(claims, "The body")
+        except Unreadable:
             return  # signed all the same: it is kept, with what is wrong with it
-        stamp, state = told.get("event_timestamp"), str(told.get("state"))
+        stamp, state = told.held.get("event_timestamp"), told.text("state") or ""
         if stamp is None:
             return
         if any(state.removeprefix("call_").startswith(late) for late in _LATE_STATES):
@@ -165,17 +164,11 @@ class DialpadAdapter:
         Raises:
             Unreadable: the claims are no JSON object, or name no call.
         """
-        try:
-            claims = msgspec.json.decode(message.body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise Unreadable(f"Dialpad's JSON cannot be read: {str(error).rstrip('.')}.") from None
-        if not isinstance(claims, dict):
-            raise Unreadable("Dialpad's JSON is no object.")
-        is_history = message.kind == HISTORY_KIND
-        if "state" not in claims and "call_id" not in claims:
+        claims = Fields.read(message.body, "Dialpad's message")
+        if "state" not in claims.held and "call_id" not in claims.held:
             return []
         leg = Leg(self.system, self.account, claims, message.received_at)
-        return [*(leg.remembered() if is_history else leg.told())]
+        return [*(leg.remembered() if message.kind == HISTORY_KIND else leg.told())]
 
     # REST -------------------------------------------------------------------------------------------------------
 
@@ -222,8 +215,8 @@ class DialpadAdapter:
 
     def _remembered(self, record: bytes, at: datetime) -> RawMessage:
         try:
-            call_id = msgspec.json.decode(record, type=dict[str, Any]).get("call_id")
-        except msgspec.DecodeError:
+            call_id = Fields.read(record, "The record").text("call_id")
+        except Unreadable:
             call_id = None
         return RawMessage(record, at, delivery_id=f"history:{call_id}:{fingerprint(record)}", kind=HISTORY_KIND)
 
@@ -240,9 +233,7 @@ class DialpadAdapter:
         wanted: dict[str, object] = {"user_id": int(agent), "phone_number": number}
         if caller_id:
             wanted["outbound_caller_id"] = caller_id
-        made = await self._calling.json(http, "POST", "/call", json=wanted)
-        call_id = made.get("call_id") if isinstance(made, dict) else None
-        return Originated(str(call_id) if call_id else None)
+        return Originated(Fields(await self._calling.json(http, "POST", "/call", json=wanted)).text("call_id"))
 
     async def recording(self, http: httpx.AsyncClient, url: str) -> Recording:
         """Fetch a recording or voicemail; the key goes to Dialpad's own hosts only.

@@ -104,7 +104,7 @@ class ZoomAdapter:
             return [*rows.record(told, row)]
         body = Fields.read(message.body, "Zoom's message")
         event = body.text("event") or ""
-        told = self._told(body.epoch_ms("event_ts") or message.received_at, event)
+        told = self._told(body.epoch("event_ts", per_s=1000) or message.received_at, event)
         return [*live.events(told, event, body.inner("payload").inner("object"))]
 
     def _told(self, at: datetime, vendor_kind: str) -> CallEvent:
