@@ -2,19 +2,18 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
-from types import SimpleNamespace
-from typing import Any
 
 import httpx
 import pytest
+from stream_kit import Follower, PatientClock, at_work, patient_clock
 
 from trunkline.calls.reading import in_memory
 from trunkline.domain.call import CallState
 from trunkline.domain.events import LiveCalls
-from trunkline.phone_systems.base import LinkState, RawMessage
+from trunkline.phone_systems.base import RawMessage
 from trunkline.phone_systems.errors import GivenUp, NeedsFixing, OutcomeUnknown, PhoneSystemError, RetryLater
 from trunkline.phone_systems.freeswitch import FreeSwitchAdapter
 from trunkline.phone_systems.freeswitch import connection as connection_module
@@ -28,7 +27,6 @@ from trunkline.sandbox.phones.speaker import Dialled
 PASSWORD = "not-a-real-secret"
 AT = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
 LISTED_AT = datetime.fromtimestamp(1772463600, UTC)
-ENOUGH_S = 20
 A, B = (f"{letter * 8}-0000-4000-8000-000000000001" for letter in "ab")
 
 
@@ -43,47 +41,8 @@ def hold(uuid: str, core: str = "core-1") -> dict[str, object]:
     }
 
 
-class Follower:
-    """The adapter at work, and what it hands on."""
-
-    def __init__(self, port: int, **options: object) -> None:
-        given: dict[str, object] = {"host": "127.0.0.1", "port": port, "password": PASSWORD, **options}
-        self.adapter = FreeSwitchAdapter.configure("main", given)
-        self.messages: list[RawMessage] = []
-        self.batches: list[int] = []
-        self.links: list[LinkState] = []
-        self._changed = asyncio.Condition()
-
-    async def deliver(self, messages: Sequence[RawMessage]) -> None:
-        async with self._changed:
-            self.messages.extend(messages)
-            self.batches.append(len(messages))
-            self._changed.notify_all()
-
-    async def report(self, link: LinkState) -> None:
-        async with self._changed:
-            self.links.append(link)
-            self._changed.notify_all()
-
-    async def until(self, condition: Callable[[], object]) -> None:
-        """Wait until something that was handed on makes `condition` true."""
-        async with asyncio.timeout(ENOUGH_S), self._changed:
-            await self._changed.wait_for(lambda: bool(condition()))
-
-    async def until_state(self, state: str, times: int = 1) -> None:
-        """Wait until `state` was reported so many times."""
-        await self.until(lambda: [link.state for link in self.links].count(state) >= times)
-
-    @property
-    def sentences(self) -> list[str]:
-        """Why it was disconnected, each time."""
-        return [link.detail or "" for link in self.links if link.state == "disconnected"]
-
-    @property
-    def lists(self) -> list[LiveCalls]:
-        """Each list of live calls."""
-        parsed = [item for message in self.messages for item in self.adapter.parse(message)]
-        return [item for item in parsed if isinstance(item, LiveCalls)]
+class EventFollower(Follower):
+    """What FreeSWITCH's adapter hands on."""
 
     @property
     def held(self) -> list[str]:
@@ -92,17 +51,14 @@ class Follower:
         return [one["Unique-ID"] for one in read]
 
 
-@asynccontextmanager
-async def following(port: int, **options: object) -> AsyncIterator[Follower]:
-    """An adapter that follows 127.0.0.1:`port`."""
-    follower = Follower(port, **options)
-    task = asyncio.create_task(follower.adapter.run(follower.deliver, follower.report))
-    try:
-        yield follower
-        assert not task.done(), "the adapter gave up"
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+def adapter(port: int, **options: object) -> FreeSwitchAdapter:
+    """An adapter for 127.0.0.1:`port`."""
+    return FreeSwitchAdapter.configure("main", {"host": "127.0.0.1", "port": port, "password": PASSWORD, **options})
+
+
+def following(port: int, **options: object) -> AbstractAsyncContextManager[EventFollower]:
+    """Such an adapter at work."""
+    return at_work(EventFollower(adapter(port, **options)))
 
 
 @asynccontextmanager
@@ -128,27 +84,10 @@ async def raw_server(
         server.close()
 
 
-class PatientClock:
-    """Stands in for `asyncio` in the connection: notes the pauses between attempts, and does not wait for them."""
-
-    def __init__(self) -> None:
-        self.pauses: list[float] = []
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(asyncio, name)
-
-    async def sleep(self, delay: float) -> None:
-        self.pauses.append(delay)
-        await asyncio.sleep(0)
-
-
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> PatientClock:
-    """No waiting between attempts, and no dice."""
-    patient = PatientClock()
-    monkeypatch.setattr(connection_module, "asyncio", patient)
-    monkeypatch.setattr(connection_module, "random", SimpleNamespace(uniform=lambda _least, most: most))
-    return patient
+    """No waiting between attempts."""
+    return patient_clock(monkeypatch, connection_module)
 
 
 # Signing in ---------------------------------------------------------------------------------------------------------
@@ -391,7 +330,7 @@ async def test_a_peer_that_does_not_answer_is_left(monkeypatch: pytest.MonkeyPat
 async def set_up(
     port: int, agent: str = "201", number: str = "+14375550142", caller_id: str | None = None, **options: object
 ) -> str:
-    made = Follower(port, **options).adapter
+    made = adapter(port, **options)
     async with httpx.AsyncClient() as http:
         call = await made.originate(http, agent, number, caller_id=caller_id)
     assert call.call_key is not None
