@@ -1,14 +1,15 @@
 """What tests of streams share: an adapter at work, what it hands on, and a clock that does not wait."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any, TypeVar
 
 import pytest
 
 from trunkline.domain.events import LiveCalls
+from trunkline.phone_systems import streams
 from trunkline.phone_systems.base import LinkState, Parsed, RawMessage, StreamAdapter
 
 ENOUGH_S = 20
@@ -77,27 +78,22 @@ async def at_work(follower: AnyFollower) -> AsyncIterator[AnyFollower]:
 
 
 class PatientClock:
-    """Stands in for `asyncio`: notes the pauses between attempts, and does not wait for them; those `lasting` last."""
+    """Stands in for `asyncio` where attempts pause: notes the pauses, and does not wait for them."""
 
-    def __init__(self, lasting: Collection[float]) -> None:
+    def __init__(self) -> None:
         self.pauses: list[float] = []
-        self._lasting = lasting
 
     def __getattr__(self, name: str) -> Any:
         return getattr(asyncio, name)
 
     async def sleep(self, delay: float) -> None:
-        if delay not in self._lasting:
-            self.pauses.append(delay)
-            delay = 0
-        await asyncio.sleep(delay)
+        self.pauses.append(delay)
+        await asyncio.sleep(0)
 
 
-def patient_clock(
-    monkeypatch: pytest.MonkeyPatch, connection: ModuleType, *, lasting: Collection[float] = ()
-) -> PatientClock:
-    """No waiting between attempts in the module `connection`, and no dice."""
-    patient = PatientClock(lasting)
-    monkeypatch.setattr(connection, "asyncio", patient)
-    monkeypatch.setattr(connection, "random", SimpleNamespace(uniform=lambda _least, most: most))
+def patient_clock(monkeypatch: pytest.MonkeyPatch) -> PatientClock:
+    """No waiting between attempts, and no dice."""
+    patient = PatientClock()
+    monkeypatch.setattr(streams, "asyncio", patient)
+    monkeypatch.setattr(streams, "random", SimpleNamespace(uniform=lambda _least, most: most))
     return patient

@@ -27,6 +27,7 @@ from trunkline.phone_systems.asterisk import AsteriskAdapter
 from trunkline.phone_systems.asterisk import connection as connection_module
 from trunkline.phone_systems.asterisk.wire import LARGEST_FRAME
 from trunkline.phone_systems.base import RawMessage
+from trunkline.phone_systems.streams import FIRST_PAUSE_S, LONGEST_PAUSE_S
 from trunkline.sandbox.asterisk import AmiServer
 from trunkline.store.database import Database
 
@@ -158,8 +159,8 @@ def following(port: int, **options: object) -> AbstractAsyncContextManager[AmiFo
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> PatientClock:
-    """Pauses pass at once; the wait between two pings lasts."""
-    return patient_clock(monkeypatch, connection_module, lasting=[connection_module.PING_EVERY_S])
+    """No waiting between attempts."""
+    return patient_clock(monkeypatch)
 
 
 async def sign_in_and_stay(peer: Peer) -> None:
@@ -238,7 +239,7 @@ async def test_a_refused_login_is_told_in_one_sentence_and_not_tried_in_a_hurry(
     assert follower.sentences[0] == (
         "Asterisk refused the login of 'trunkline': check username and secret here and in manager.conf."
     )
-    assert clock.pauses[:2] == [connection_module.LONGEST_PAUSE_S] * 2
+    assert clock.pauses[:2] == [LONGEST_PAUSE_S] * 2
     assert SECRET not in str(follower.links)
 
 
@@ -288,7 +289,7 @@ async def test_a_frame_without_end_means_a_new_connection(clock: PatientClock) -
         await follower.until_state("connected", times=2)
     (sentence,) = follower.sentences
     assert "sent a message without end; it does not speak AMI" in sentence
-    assert clock.pauses == [connection_module.FIRST_PAUSE_S]
+    assert clock.pauses == [FIRST_PAUSE_S]
 
 
 async def test_a_frame_that_was_cut_off_is_not_delivered(clock: PatientClock) -> None:
@@ -299,7 +300,7 @@ async def test_a_frame_that_was_cut_off_is_not_delivered(clock: PatientClock) ->
     async with RawServer(cut, sign_in_and_stay) as server, following(server.port) as follower:
         await follower.until_state("connected", times=2)
     assert follower.hangups == ["1.1"]
-    assert clock.pauses == [connection_module.FIRST_PAUSE_S]
+    assert clock.pauses == [FIRST_PAUSE_S]
 
 
 async def test_pauses_between_attempts_grow_to_half_a_minute(clock: PatientClock) -> None:

@@ -16,9 +16,9 @@ from trunkline.domain.events import LiveCalls
 from trunkline.phone_systems.base import RawMessage
 from trunkline.phone_systems.errors import GivenUp, NeedsFixing, OutcomeUnknown, PhoneSystemError, RetryLater
 from trunkline.phone_systems.freeswitch import FreeSwitchAdapter
-from trunkline.phone_systems.freeswitch import connection as connection_module
 from trunkline.phone_systems.freeswitch import originate as originate_module
 from trunkline.phone_systems.freeswitch import session as session_module
+from trunkline.phone_systems.streams import FIRST_PAUSE_S, LONGEST_PAUSE_S
 from trunkline.sandbox.phones.freeswitch import SPEAKER, EventSocketServer
 from trunkline.sandbox.phones.freeswitch.server import event_message, message
 from trunkline.sandbox.phones.freeswitch.speaker import is_record
@@ -87,7 +87,7 @@ async def raw_server(
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> PatientClock:
     """No waiting between attempts."""
-    return patient_clock(monkeypatch, connection_module)
+    return patient_clock(monkeypatch)
 
 
 # Signing in ---------------------------------------------------------------------------------------------------------
@@ -116,7 +116,7 @@ async def test_a_wrong_password_is_told_in_one_sentence_and_not_tried_in_a_hurry
     async with EventSocketServer("another-unreal-one") as server, following(server.port) as follower:
         await follower.until_state("disconnected", times=2)
     assert follower.sentences[0] == "FreeSWITCH refused the password: check it here and in event_socket.conf.xml."
-    assert clock.pauses[:2] == [connection_module.LONGEST_PAUSE_S] * 2
+    assert clock.pauses[:2] == [LONGEST_PAUSE_S] * 2
     assert PASSWORD not in str(follower.links)
 
 
@@ -125,7 +125,7 @@ async def test_an_address_that_may_not_connect_is_told_what_to_change(clock: Pat
         server.turns_away = True
         await follower.until_state("disconnected", times=2)
     assert f"127.0.0.1:{server.port} turns this machine away: add its address" in follower.sentences[0]
-    assert clock.pauses[0] == connection_module.LONGEST_PAUSE_S
+    assert clock.pauses[0] == LONGEST_PAUSE_S
 
 
 @pytest.mark.usefixtures("clock")
@@ -216,7 +216,7 @@ async def test_what_was_heard_before_the_framing_was_lost_is_kept(clock: Patient
         await follower.until_state("connected", times=2)
     assert follower.held == ["u1"]
     assert "announced an impossible length" in follower.sentences[0]
-    assert clock.pauses == [connection_module.FIRST_PAUSE_S]
+    assert clock.pauses == [FIRST_PAUSE_S]
 
 
 async def test_a_cut_in_the_middle_of_an_event_brings_a_new_list_and_no_half_event(clock: PatientClock) -> None:
@@ -231,7 +231,7 @@ async def test_a_cut_in_the_middle_of_an_event_brings_a_new_list_and_no_half_eve
         await follower.until(lambda: len(follower.held) == 2)
     assert follower.held == ["u1", "u3"]
     assert [one.call_keys for one in follower.lists] == [frozenset(), frozenset({A, B})]
-    assert clock.pauses == [connection_module.FIRST_PAUSE_S]
+    assert clock.pauses == [FIRST_PAUSE_S]
 
 
 @pytest.mark.usefixtures("clock")
@@ -256,7 +256,7 @@ async def test_silence_means_a_new_connection_and_a_heartbeat_is_enough(
         assert follower.sentences == []
         await follower.until_state("connected", times=2)
     assert "it said nothing for" in follower.sentences[0]
-    assert clock.pauses == [connection_module.FIRST_PAUSE_S]
+    assert clock.pauses == [FIRST_PAUSE_S]
     assert [len(follower.messages), len(follower.lists)] == [2, 2]  # heartbeats are not kept
 
 
