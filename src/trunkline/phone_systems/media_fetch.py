@@ -10,6 +10,16 @@ from trunkline.phone_systems.errors import GivenUp, NeedsFixing, RetryLater
 TIMEOUT_S = 30.0
 
 
+def is_vendors(url: str, domain: str, api: httpx.URL) -> bool:
+    """Whether our credentials may go to `url`: over TLS to a host of the vendor's `domain`, or to where its API is."""
+    try:
+        asked = httpx.URL(url)
+    except httpx.InvalidURL:
+        return False
+    is_own = asked.host == domain or asked.host.endswith(f".{domain}")
+    return (is_own and asked.scheme == "https") or (asked.scheme, asked.netloc) == (api.scheme, api.netloc)
+
+
 async def fetch_media(
     name: str, http: httpx.AsyncClient, url: str, headers: Mapping[str, str] | None = None
 ) -> Recording:

@@ -25,6 +25,7 @@ from trunkline.phone_systems.base import (
     Parsed,
     RawMessage,
     Recording,
+    history_record,
 )
 from trunkline.phone_systems.delivery import Answer, Delivery, Refused, any_holds, fingerprint
 from trunkline.phone_systems.errors import GivenUp, NeedsFixing
@@ -231,8 +232,7 @@ class AircallAdapter:
 def _remembered(raw: bytes, call: Fields, at: datetime) -> RawMessage:
     """Links are signed anew for each question; that changes nothing about the call."""
     lasting = {key: bool(value) if key in _SIGNED_LINKS else value for key, value in call.held.items()}
-    content_of = fingerprint(msgspec.json.encode(lasting, order="sorted"))
-    return RawMessage(raw, at, delivery_id=f"history:{call.text('id')}:{content_of}", kind=HISTORY_KIND)
+    return history_record(raw, call.text("id"), at, content=msgspec.json.encode(lasting, order="sorted"))
 
 
 def _is_wanted(call: Fields, until: datetime) -> bool:

@@ -12,20 +12,19 @@ import httpx
 import msgspec
 
 from trunkline.phone_systems.base import (
-    HISTORY_KIND,
     Capability,
     LinkState,
     Originated,
     Parsed,
     RawMessage,
     Recording,
+    history_record,
 )
 from trunkline.phone_systems.callrail.api import CallRailApi
 from trunkline.phone_systems.callrail.told import Teller
 from trunkline.phone_systems.callrail.webhooks import Webhooks
 from trunkline.phone_systems.delivery import Answer, Delivery, Refused, any_holds, fingerprint
 from trunkline.phone_systems.errors import NeedsFixing
-from trunkline.phone_systems.loose import Fields
 from trunkline.phone_systems.options import read_options
 
 API_BASE = "https://api.callrail.com/v3"
@@ -123,7 +122,7 @@ class CallRailAdapter:
         """
         async for page in self._api.calls(http, since, until):
             yield [
-                _record(row)
+                history_record(row.encoded(), row.id("id"), datetime.now(UTC))
                 for row in page
                 if (began := row.time("start_time")) and since <= began < until and row.seconds("duration") is not None
             ]
@@ -156,9 +155,3 @@ class CallRailAdapter:
 
 def _signature(secret: bytes, body: bytes) -> str:
     return base64.b64encode(hmac.new(secret, body, hashlib.sha1).digest()).decode()
-
-
-def _record(row: Fields) -> RawMessage:
-    body = row.encoded()
-    known_as = f"history:{row.id('id')}:{fingerprint(body)}"
-    return RawMessage(body, datetime.now(UTC), known_as, HISTORY_KIND)

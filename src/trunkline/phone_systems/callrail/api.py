@@ -12,7 +12,7 @@ from aiolimiter import AsyncLimiter
 from trunkline.phone_systems.base import Recording
 from trunkline.phone_systems.errors import GivenUp
 from trunkline.phone_systems.loose import Fields
-from trunkline.phone_systems.media_fetch import fetch_media, whole
+from trunkline.phone_systems.media_fetch import fetch_media, is_vendors, whole
 from trunkline.phone_systems.vendor_api import FixedCredentials, VendorApi
 
 NAME = "CallRail"
@@ -119,24 +119,15 @@ class CallRailApi:
         Raises:
             PhoneSystemError: it cannot be had, or the address is not CallRail's.
         """
-        if not self._is_callrails(url):
+        if not is_vendors(url, OWN_DOMAIN, self._base):
             raise GivenUp("The address of the recording is not CallRail's; our key was not sent there.")
         found = await fetch_media(NAME, http, url, {"authorization": self._signed})
         if found.media_type != "application/json":
             return found
         link = await _link(found)
-        if not link.startswith("https://") and not self._is_callrails(link):
+        if not link.startswith("https://") and not is_vendors(link, OWN_DOMAIN, self._base):
             raise GivenUp("CallRail's answer does not say where the recording is.")
         return await fetch_media(NAME, http, link)
-
-    def _is_callrails(self, url: str) -> bool:
-        try:
-            address = httpx.URL(url)
-        except httpx.InvalidURL:
-            return False
-        own = address.host == OWN_DOMAIN or address.host.endswith(f".{OWN_DOMAIN}")
-        ours = (address.scheme, address.netloc) == (self._base.scheme, self._base.netloc)
-        return (own and address.scheme == "https") or ours
 
 
 async def _link(found: Recording) -> str:

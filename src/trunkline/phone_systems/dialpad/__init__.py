@@ -20,17 +20,19 @@ from trunkline.phone_systems.base import (
     RawMessage,
     Recording,
     Unreadable,
+    history_record,
 )
 from trunkline.phone_systems.delivery import Answer, Delivery, Refused, fingerprint
 from trunkline.phone_systems.dialpad.legs import Leg
 from trunkline.phone_systems.dialpad.subscription import Subscription
 from trunkline.phone_systems.errors import GivenUp, NeedsFixing
 from trunkline.phone_systems.loose import Fields
-from trunkline.phone_systems.media_fetch import fetch_media
+from trunkline.phone_systems.media_fetch import fetch_media, is_vendors
 from trunkline.phone_systems.options import read_options
 from trunkline.phone_systems.vendor_api import FixedCredentials, VendorApi
 
 NAME = "Dialpad"
+OWN_DOMAIN = "dialpad.com"
 API_BASE = "https://dialpad.com/api/v2"
 # Half of the 20 requests a second that the whole company has; others ask, too.
 REQUESTS_A_SECOND = 10
@@ -218,7 +220,7 @@ class DialpadAdapter:
             call_id = Fields.read(record, "The record").text("call_id")
         except Unreadable:
             call_id = None
-        return RawMessage(record, at, delivery_id=f"history:{call_id}:{fingerprint(record)}", kind=HISTORY_KIND)
+        return history_record(record, call_id, at)
 
     async def originate(
         self, http: httpx.AsyncClient, agent: str, number: str, *, caller_id: str | None = None
@@ -241,17 +243,9 @@ class DialpadAdapter:
         Raises:
             PhoneSystemError: it cannot be had.
         """
-        if not self._is_own(url):
+        if not is_vendors(url, OWN_DOMAIN, httpx.URL(self._options.api_base)):
             raise GivenUp("The recording is not on a host of Dialpad; our key is not sent there.")
         return await fetch_media(NAME, http, url, await self._credentials.headers(http, fresh=False))
-
-    def _is_own(self, url: str) -> bool:
-        try:
-            asked, own = httpx.URL(url), httpx.URL(self._options.api_base)
-        except httpx.InvalidURL:
-            return False
-        is_vendor = asked.host == "dialpad.com" or asked.host.endswith(".dialpad.com")
-        return asked.netloc == own.netloc or (is_vendor and asked.scheme == "https")
 
 
 def _epoch_ms(moment: datetime) -> int:

@@ -13,7 +13,15 @@ import httpx
 import msgspec
 
 from trunkline.domain.events import CallEvent, EventKind
-from trunkline.phone_systems.base import HISTORY_KIND, Capability, Parsed, RawMessage, Recording, Unreadable
+from trunkline.phone_systems.base import (
+    HISTORY_KIND,
+    Capability,
+    Parsed,
+    RawMessage,
+    Recording,
+    Unreadable,
+    history_record,
+)
 from trunkline.phone_systems.delivery import Answer, Delivery, Refused, any_holds, fingerprint
 from trunkline.phone_systems.loose import Fields
 from trunkline.phone_systems.options import read_options
@@ -158,7 +166,4 @@ def _delivery_id(body: Fields, whole: bytes) -> str:
 
 
 def _row_message(row: Fields) -> RawMessage:
-    body = row.encoded()
-    record_id = row.id("call_history_uuid", "id", "call_id") or ""
-    delivery_id = f"{HISTORY_KIND}:{record_id[:200]}:{fingerprint(body)}"
-    return RawMessage(body, datetime.now(UTC), delivery_id=delivery_id, kind=HISTORY_KIND)
+    return history_record(row.encoded(), row.id("call_history_uuid", "id", "call_id"), datetime.now(UTC))

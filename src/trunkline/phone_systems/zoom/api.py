@@ -9,7 +9,7 @@ from aiolimiter import AsyncLimiter
 from trunkline.phone_systems.base import Recording
 from trunkline.phone_systems.errors import GivenUp, NeedsFixing, RetryLater
 from trunkline.phone_systems.loose import Fields
-from trunkline.phone_systems.media_fetch import fetch_media, whole
+from trunkline.phone_systems.media_fetch import fetch_media, is_vendors, whole
 from trunkline.phone_systems.vendor_api import TIMEOUT_S, Token, TokenCredentials, VendorApi
 
 NAME = "Zoom"
@@ -30,7 +30,7 @@ class ZoomApi:
         self._credentials = TokenCredentials(self._sign_in)
         self._pace = AsyncLimiter(1, EACH_S)
         self._api = VendorApi(NAME, api_base, self._credentials, self._pace)
-        self._api_address = httpx.URL(api_base)
+        self._base = httpx.URL(api_base)
 
     def call_history(self, http: httpx.AsyncClient, since: datetime, until: datetime) -> AsyncIterator[list[Fields]]:
         """Pages of rows of calls that began from `since` to before `until`.
@@ -89,22 +89,13 @@ class ZoomApi:
         Raises:
             PhoneSystemError: it cannot be had, or the address is not Zoom's.
         """
-        if not self._is_zooms(url):
+        if not is_vendors(url, OWN_DOMAIN, self._base):
             raise GivenUp("The address of the recording is not Zoom's; our token was not sent there.")
         signed = await self._credentials.headers(http, fresh=False)
         try:
             return await fetch_media(NAME, http, url, signed)
         except NeedsFixing:  # the token may have been revoked before its time
             return await fetch_media(NAME, http, url, await self._credentials.headers(http, fresh=True))
-
-    def _is_zooms(self, url: str) -> bool:
-        try:
-            address = httpx.URL(url)
-        except httpx.InvalidURL:
-            return False
-        own = address.host == OWN_DOMAIN or address.host.endswith(f".{OWN_DOMAIN}")
-        ours = (address.scheme, address.netloc) == (self._api_address.scheme, self._api_address.netloc)
-        return (own and address.scheme == "https") or ours
 
     async def _sign_in(self, http: httpx.AsyncClient) -> Token:
         asked = {"grant_type": "account_credentials", "account_id": self._account_id}

@@ -12,8 +12,7 @@ import msgspec
 import structlog
 
 from trunkline.domain.events import CallEvent, EventKind
-from trunkline.phone_systems.base import HISTORY_KIND, RawMessage
-from trunkline.phone_systems.delivery import fingerprint
+from trunkline.phone_systems.base import RawMessage, history_record
 from trunkline.phone_systems.errors import GivenUp, PhoneSystemError
 from trunkline.phone_systems.loose import Fields
 from trunkline.phone_systems.zoom import rows
@@ -78,9 +77,9 @@ def _is_late(row: Fields) -> bool:
 
 
 def _message(recording: str, row: Fields, file: str) -> RawMessage:
+    """Links in `row` may be signed anew each time; that changes nothing about what was said."""
     body = msgspec.json.encode({"recording": row.held, "transcript": file})
-    known_as = f"{HISTORY_KIND}:transcript:{fingerprint(recording, file)}"
-    return RawMessage(body, datetime.now(UTC), known_as, HISTORY_KIND)
+    return history_record(body, f"transcript:{recording}", datetime.now(UTC), content=file.encode())
 
 
 def events(told: CallEvent, row: Fields, file: str) -> list[CallEvent]:
