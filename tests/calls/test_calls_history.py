@@ -116,6 +116,16 @@ async def test_a_call_that_never_ended_here_is_finished_by_the_history(shop: Sho
     assert (call.call.state, call.call.outcome) == (CallState.ENDED, Outcome.MISSED)
 
 
+async def test_what_came_up_about_a_call_later_is_added_to_it_once(shop: Shop) -> None:
+    await shop.room.hear(shop.account, *answered("known", start=BEGAN))
+    said = message(event("content", 60, "known", start=BEGAN, text="The boiler drips."), delivery_id="history:said:1")
+    shop.adapter.remember([record("known")], [RawMessage(said.body, NOW, said.delivery_id, kind="history")])
+    for _ in range(2):
+        assert (await shop.check.look()).missing == 0
+        (call,) = await shop.room.calls()
+        assert (call.call.outcome, call.call.contents) == (Outcome.ANSWERED, ("The boiler drips.",))
+
+
 async def test_the_ledger_balances_and_says_why_calls_are_not_logged(shop: Shop) -> None:
     shop.adapter.remember([record(f"c{place}") for place in range(CHUNK + 3)])
     await shop.check.look()

@@ -5,36 +5,35 @@ import contextlib
 import hashlib
 import ipaddress
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, Self
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from stream_kit import ENOUGH_S, Follower, PatientClock, at_work, patient_clock
 
 from trunkline.calls.account import PhoneAccount
 from trunkline.calls.desk import CallDesk
 from trunkline.calls.identify import Identification
 from trunkline.calls.intake import Inbox
 from trunkline.calls.tracker import Tracker
-from trunkline.domain.events import LiveCalls
 from trunkline.phone_systems.asterisk import AsteriskAdapter
 from trunkline.phone_systems.asterisk import connection as connection_module
 from trunkline.phone_systems.asterisk.wire import LARGEST_FRAME
-from trunkline.phone_systems.base import LinkState, RawMessage
+from trunkline.phone_systems.base import RawMessage
+from trunkline.phone_systems.streams import FIRST_PAUSE_S, LONGEST_PAUSE_S
 from trunkline.sandbox.asterisk import AmiServer
 from trunkline.store.database import Database
 
 USER, SECRET = "trunkline", "ami-example"
 CHALLENGE = "840415273"
 BANNER = b"Asterisk Call Manager/11.0.0\r\n"
-ENOUGH_S = 20
 
 Fields = dict[str, str]
 
@@ -133,42 +132,8 @@ class RawServer:
             writer.close()
 
 
-class Follower:
-    """The adapter at work, and what it hands on."""
-
-    def __init__(self, port: int, **options: object) -> None:
-        options = {"host": "127.0.0.1", "port": port, "username": USER, "secret": SECRET, **options}
-        self.adapter = AsteriskAdapter.configure("main", options)
-        self.messages: list[RawMessage] = []
-        self.batches: list[int] = []
-        self.links: list[LinkState] = []
-        self._changed = asyncio.Condition()
-
-    async def deliver(self, messages: Sequence[RawMessage]) -> None:
-        async with self._changed:
-            self.messages.extend(messages)
-            self.batches.append(len(messages))
-            self._changed.notify_all()
-
-    async def report(self, link: LinkState) -> None:
-        async with self._changed:
-            self.links.append(link)
-            self._changed.notify_all()
-
-    async def until(self, condition: Callable[[], object]) -> None:
-        """Wait until something that was handed on makes `condition` true."""
-        async with asyncio.timeout(ENOUGH_S), self._changed:
-            await self._changed.wait_for(lambda: bool(condition()))
-
-    async def until_state(self, state: str, times: int = 1) -> LinkState:
-        """Wait until `state` was reported so many times; the last report of it."""
-        await self.until(lambda: [link.state for link in self.links].count(state) >= times)
-        return [link for link in self.links if link.state == state][-1]
-
-    @property
-    def sentences(self) -> list[str]:
-        """Why it was disconnected, each time."""
-        return [link.detail or "" for link in self.links if link.state == "disconnected"]
+class AmiFollower(Follower):
+    """What Asterisk's adapter hands on."""
 
     @property
     def hangups(self) -> list[str]:
@@ -178,48 +143,24 @@ class Follower:
     @property
     def snapshots(self) -> list[frozenset[str]]:
         """The calls on each list of live calls."""
-        parsed = [item for message in self.messages for item in self.adapter.parse(message)]
-        return [item.call_keys for item in parsed if isinstance(item, LiveCalls)]
+        return [one.call_keys for one in self.lists]
 
 
-@asynccontextmanager
-async def following(port: int, **options: object) -> AsyncIterator[Follower]:
-    """An adapter that follows 127.0.0.1:`port`."""
-    follower = Follower(port, **options)
-    task = asyncio.create_task(follower.adapter.run(follower.deliver, follower.report))
-    try:
-        yield follower
-        assert not task.done(), "the adapter gave up"
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+def follower_of(port: int, **options: object) -> AmiFollower:
+    """What an adapter for 127.0.0.1:`port` will hand on."""
+    options = {"host": "127.0.0.1", "port": port, "username": USER, "secret": SECRET, **options}
+    return AmiFollower(AsteriskAdapter.configure("main", options))
 
 
-class PatientClock:
-    """Stands in for `asyncio` in the connection: notes the pauses between attempts, and does not wait for them."""
-
-    def __init__(self) -> None:
-        self.pauses: list[float] = []
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(asyncio, name)
-
-    async def sleep(self, delay: float) -> None:
-        """Pauses pass at once; the wait between two pings lasts."""
-        if delay == connection_module.PING_EVERY_S:
-            await asyncio.sleep(delay)
-        else:
-            self.pauses.append(delay)
-            await asyncio.sleep(0)
+def following(port: int, **options: object) -> AbstractAsyncContextManager[AmiFollower]:
+    """Such an adapter at work."""
+    return at_work(follower_of(port, **options))
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> PatientClock:
-    """No waiting between attempts, and no dice."""
-    patient = PatientClock()
-    monkeypatch.setattr(connection_module, "asyncio", patient)
-    monkeypatch.setattr(connection_module, "random", SimpleNamespace(uniform=lambda _least, most: most))
-    return patient
+    """No waiting between attempts."""
+    return patient_clock(monkeypatch)
 
 
 async def sign_in_and_stay(peer: Peer) -> None:
@@ -298,12 +239,12 @@ async def test_a_refused_login_is_told_in_one_sentence_and_not_tried_in_a_hurry(
     assert follower.sentences[0] == (
         "Asterisk refused the login of 'trunkline': check username and secret here and in manager.conf."
     )
-    assert clock.pauses[:2] == [connection_module.LONGEST_PAUSE_S] * 2
+    assert clock.pauses[:2] == [LONGEST_PAUSE_S] * 2
     assert SECRET not in str(follower.links)
 
 
 async def test_options_show_no_secret() -> None:
-    follower = Follower(5038)
+    follower = follower_of(5038)
     login = connection_module.Login("127.0.0.1", 5038, USER, SECRET)
     assert SECRET not in f"{follower.adapter._options!r} {login!r}"
 
@@ -348,7 +289,7 @@ async def test_a_frame_without_end_means_a_new_connection(clock: PatientClock) -
         await follower.until_state("connected", times=2)
     (sentence,) = follower.sentences
     assert "sent a message without end; it does not speak AMI" in sentence
-    assert clock.pauses == [connection_module.FIRST_PAUSE_S]
+    assert clock.pauses == [FIRST_PAUSE_S]
 
 
 async def test_a_frame_that_was_cut_off_is_not_delivered(clock: PatientClock) -> None:
@@ -359,7 +300,7 @@ async def test_a_frame_that_was_cut_off_is_not_delivered(clock: PatientClock) ->
     async with RawServer(cut, sign_in_and_stay) as server, following(server.port) as follower:
         await follower.until_state("connected", times=2)
     assert follower.hangups == ["1.1"]
-    assert clock.pauses == [connection_module.FIRST_PAUSE_S]
+    assert clock.pauses == [FIRST_PAUSE_S]
 
 
 async def test_pauses_between_attempts_grow_to_half_a_minute(clock: PatientClock) -> None:
@@ -559,7 +500,7 @@ async def test_calls_that_vanished_while_we_were_away_are_ended_and_others_are_n
     database: Database, clock: PatientClock
 ) -> None:
     async with AmiServer() as server:
-        follower = Follower(server.port)
+        follower = follower_of(server.port)
         account = PhoneAccount(1_000_001, "main", "US", follower.adapter)
         ended: list[int] = []
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from test_ami_connection import (
     BANNER,
-    Follower,
     Peer,
     RawServer,
     certificate,
     clock,  # noqa: F401 - a fixture
+    follower_of,
     following,
     frame,
 )
@@ -81,7 +81,7 @@ async def test_a_tls_peer_that_fell_silent_is_left_without_a_farewell(
 
 
 async def test_a_list_of_live_calls_ends_calls_that_came_in_the_same_batch(database: Database) -> None:
-    follower = Follower(5038)
+    follower = follower_of(5038)
     account = PhoneAccount(1_000_001, "main", "US", follower.adapter)
     ended: list[int] = []
 

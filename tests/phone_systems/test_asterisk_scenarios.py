@@ -1,66 +1,29 @@
 """Calls played by a simulated Asterisk over a real socket, followed by the real adapter."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 
 import pytest
+from stream_kit import Follower, at_work
 
 from trunkline.calls.reading import calls_of
-from trunkline.domain.call import Call, CallState, Outcome
-from trunkline.domain.events import CallEvent, LiveCalls
+from trunkline.domain.call import CallState, Outcome
+from trunkline.domain.events import CallEvent
 from trunkline.phone_systems.asterisk.connection import challenge_key
 from trunkline.phone_systems.asterisk.wire import Splitter, read_frame
-from trunkline.phone_systems.base import LinkState, Parsed, RawMessage
+from trunkline.phone_systems.base import StreamAdapter
 from trunkline.phone_systems.registry import adapter
 from trunkline.sandbox.asterisk import AmiServer, play
 
 CALLER = "4375550142"
 
 
-class Follower:
-    """Runs the adapter against a server and keeps what it delivers."""
-
-    def __init__(self, server: AmiServer, secret: str | None = None) -> None:
-        options = {
-            "host": server.host,
-            "port": server.port,
-            "username": server.username,
-            "secret": secret or server.secret,
-        }
-        self.adapter = adapter("asterisk", "main", options)
-        self.messages: list[RawMessage] = []
-        self.links: list[LinkState] = []
-        self.connected = asyncio.Event()
-        self.disconnected = asyncio.Event()
-
-    async def deliver(self, messages: Sequence[RawMessage]) -> None:
-        self.messages.extend(messages)
-
-    async def report(self, link: LinkState) -> None:
-        self.links.append(link)
-        if link.state == "connected":
-            self.connected.set()
-        if link.state == "disconnected":
-            self.disconnected.set()
-
-    def parsed(self) -> list[Parsed]:
-        return [item for message in self.messages for item in self.adapter.parse(message)]
-
-    def calls(self) -> list[Call]:
-        """What the tracker would make of it all."""
-        return calls_of(self.parsed())
-
-
-@asynccontextmanager
-async def following(server: AmiServer, secret: str | None = None) -> AsyncIterator[Follower]:
-    follower = Follower(server, secret)
-    task = asyncio.create_task(follower.adapter.run(follower.deliver, follower.report))  # type: ignore[attr-defined]
-    try:
-        yield follower
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+def following(server: AmiServer, secret: str | None = None) -> AbstractAsyncContextManager[Follower]:
+    """The real adapter, signed in at `server`."""
+    known = {"host": server.host, "port": server.port, "username": server.username, "secret": server.secret}
+    made = adapter("asterisk", "main", {**known, "secret": secret or server.secret})
+    assert isinstance(made, StreamAdapter)
+    return at_work(Follower(made))
 
 
 @pytest.mark.parametrize(
@@ -81,10 +44,10 @@ async def test_each_scenario_is_one_call_as_people_would_tell_it(
     scenario: str, outcome: Outcome, direction: str, answered_by: str | None
 ) -> None:
     async with AmiServer() as server, following(server) as follower:
-        await asyncio.wait_for(follower.connected.wait(), 5)
+        await follower.until_state("connected")
         await play(server, scenario, caller=CALLER, pace=0.01)
         await asyncio.sleep(0.1)
-        (call,) = follower.calls()
+        (call,) = calls_of(follower.parsed)
     assert (call.state, call.outcome, call.direction) == (CallState.ENDED, outcome, direction)
     assert (call.answered_by.extension if call.answered_by else None) == answered_by
     assert call.external_number == (None if scenario == "internal" else "+14375550142")
@@ -102,25 +65,23 @@ def test_the_challenge_is_answered_as_asterisk_computes_it() -> None:
 
 async def test_a_wrong_secret_is_told_in_one_sentence() -> None:
     async with AmiServer() as server, following(server, secret="wrong") as follower:
-        await asyncio.wait_for(follower.disconnected.wait(), 5)
+        await follower.until_state("disconnected")
     assert "refused the login of 'trunkline': check username and secret" in str(follower.links[-1].detail)
     assert "wrong" not in str(follower.links)
 
 
 async def test_a_broken_connection_is_made_anew_and_calls_that_ended_meanwhile_are_known() -> None:
     async with AmiServer() as server, following(server) as follower:
-        await asyncio.wait_for(follower.connected.wait(), 5)
-        follower.connected.clear()
+        await follower.until_state("connected")
         server.drop_connections()
-        await asyncio.wait_for(follower.connected.wait(), 5)
-        snapshots = [item for item in follower.parsed() if isinstance(item, LiveCalls)]
+        await follower.until_state("connected", times=2)
     assert [link.state for link in follower.links] == ["connecting", "connected", "disconnected", "connected"]
-    assert [snapshot.call_keys for snapshot in snapshots] == [frozenset(), frozenset()]
+    assert [one.call_keys for one in follower.lists] == [frozenset(), frozenset()]
 
 
 async def test_rubbish_on_the_wire_costs_nothing_but_itself() -> None:
     async with AmiServer() as server, following(server) as follower:
-        await asyncio.wait_for(follower.connected.wait(), 5)
+        await follower.until_state("connected")
         server.send_raw(b"no colon here\r\n\xff\xfe\r\n\r\n\r\n\r\nEvent: Hangup\r\nChannel\r\n\r\n")
         await play(server, "direct", caller=CALLER, pace=0.01)
         await asyncio.sleep(0.1)

@@ -2,24 +2,23 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
-from types import SimpleNamespace
-from typing import Any
 
 import httpx
 import pytest
+from stream_kit import Follower, PatientClock, at_work, patient_clock
 
 from trunkline.calls.reading import in_memory
 from trunkline.domain.call import CallState
 from trunkline.domain.events import LiveCalls
-from trunkline.phone_systems.base import LinkState, RawMessage
+from trunkline.phone_systems.base import RawMessage
 from trunkline.phone_systems.errors import GivenUp, NeedsFixing, OutcomeUnknown, PhoneSystemError, RetryLater
 from trunkline.phone_systems.freeswitch import FreeSwitchAdapter
-from trunkline.phone_systems.freeswitch import connection as connection_module
 from trunkline.phone_systems.freeswitch import originate as originate_module
 from trunkline.phone_systems.freeswitch import session as session_module
+from trunkline.phone_systems.streams import FIRST_PAUSE_S, LONGEST_PAUSE_S
 from trunkline.sandbox.phones.freeswitch import SPEAKER, EventSocketServer
 from trunkline.sandbox.phones.freeswitch.server import event_message, message
 from trunkline.sandbox.phones.freeswitch.speaker import is_record
@@ -28,7 +27,6 @@ from trunkline.sandbox.phones.speaker import Dialled
 PASSWORD = "not-a-real-secret"
 AT = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
 LISTED_AT = datetime.fromtimestamp(1772463600, UTC)
-ENOUGH_S = 20
 A, B = (f"{letter * 8}-0000-4000-8000-000000000001" for letter in "ab")
 
 
@@ -43,47 +41,8 @@ def hold(uuid: str, core: str = "core-1") -> dict[str, object]:
     }
 
 
-class Follower:
-    """The adapter at work, and what it hands on."""
-
-    def __init__(self, port: int, **options: object) -> None:
-        given: dict[str, object] = {"host": "127.0.0.1", "port": port, "password": PASSWORD, **options}
-        self.adapter = FreeSwitchAdapter.configure("main", given)
-        self.messages: list[RawMessage] = []
-        self.batches: list[int] = []
-        self.links: list[LinkState] = []
-        self._changed = asyncio.Condition()
-
-    async def deliver(self, messages: Sequence[RawMessage]) -> None:
-        async with self._changed:
-            self.messages.extend(messages)
-            self.batches.append(len(messages))
-            self._changed.notify_all()
-
-    async def report(self, link: LinkState) -> None:
-        async with self._changed:
-            self.links.append(link)
-            self._changed.notify_all()
-
-    async def until(self, condition: Callable[[], object]) -> None:
-        """Wait until something that was handed on makes `condition` true."""
-        async with asyncio.timeout(ENOUGH_S), self._changed:
-            await self._changed.wait_for(lambda: bool(condition()))
-
-    async def until_state(self, state: str, times: int = 1) -> None:
-        """Wait until `state` was reported so many times."""
-        await self.until(lambda: [link.state for link in self.links].count(state) >= times)
-
-    @property
-    def sentences(self) -> list[str]:
-        """Why it was disconnected, each time."""
-        return [link.detail or "" for link in self.links if link.state == "disconnected"]
-
-    @property
-    def lists(self) -> list[LiveCalls]:
-        """Each list of live calls."""
-        parsed = [item for message in self.messages for item in self.adapter.parse(message)]
-        return [item for item in parsed if isinstance(item, LiveCalls)]
+class EventFollower(Follower):
+    """What FreeSWITCH's adapter hands on."""
 
     @property
     def held(self) -> list[str]:
@@ -92,17 +51,14 @@ class Follower:
         return [one["Unique-ID"] for one in read]
 
 
-@asynccontextmanager
-async def following(port: int, **options: object) -> AsyncIterator[Follower]:
-    """An adapter that follows 127.0.0.1:`port`."""
-    follower = Follower(port, **options)
-    task = asyncio.create_task(follower.adapter.run(follower.deliver, follower.report))
-    try:
-        yield follower
-        assert not task.done(), "the adapter gave up"
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+def adapter(port: int, **options: object) -> FreeSwitchAdapter:
+    """An adapter for 127.0.0.1:`port`."""
+    return FreeSwitchAdapter.configure("main", {"host": "127.0.0.1", "port": port, "password": PASSWORD, **options})
+
+
+def following(port: int, **options: object) -> AbstractAsyncContextManager[EventFollower]:
+    """Such an adapter at work."""
+    return at_work(EventFollower(adapter(port, **options)))
 
 
 @asynccontextmanager
@@ -128,27 +84,10 @@ async def raw_server(
         server.close()
 
 
-class PatientClock:
-    """Stands in for `asyncio` in the connection: notes the pauses between attempts, and does not wait for them."""
-
-    def __init__(self) -> None:
-        self.pauses: list[float] = []
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(asyncio, name)
-
-    async def sleep(self, delay: float) -> None:
-        self.pauses.append(delay)
-        await asyncio.sleep(0)
-
-
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> PatientClock:
-    """No waiting between attempts, and no dice."""
-    patient = PatientClock()
-    monkeypatch.setattr(connection_module, "asyncio", patient)
-    monkeypatch.setattr(connection_module, "random", SimpleNamespace(uniform=lambda _least, most: most))
-    return patient
+    """No waiting between attempts."""
+    return patient_clock(monkeypatch)
 
 
 # Signing in ---------------------------------------------------------------------------------------------------------
@@ -177,7 +116,7 @@ async def test_a_wrong_password_is_told_in_one_sentence_and_not_tried_in_a_hurry
     async with EventSocketServer("another-unreal-one") as server, following(server.port) as follower:
         await follower.until_state("disconnected", times=2)
     assert follower.sentences[0] == "FreeSWITCH refused the password: check it here and in event_socket.conf.xml."
-    assert clock.pauses[:2] == [connection_module.LONGEST_PAUSE_S] * 2
+    assert clock.pauses[:2] == [LONGEST_PAUSE_S] * 2
     assert PASSWORD not in str(follower.links)
 
 
@@ -186,7 +125,7 @@ async def test_an_address_that_may_not_connect_is_told_what_to_change(clock: Pat
         server.turns_away = True
         await follower.until_state("disconnected", times=2)
     assert f"127.0.0.1:{server.port} turns this machine away: add its address" in follower.sentences[0]
-    assert clock.pauses[0] == connection_module.LONGEST_PAUSE_S
+    assert clock.pauses[0] == LONGEST_PAUSE_S
 
 
 @pytest.mark.usefixtures("clock")
@@ -277,7 +216,7 @@ async def test_what_was_heard_before_the_framing_was_lost_is_kept(clock: Patient
         await follower.until_state("connected", times=2)
     assert follower.held == ["u1"]
     assert "announced an impossible length" in follower.sentences[0]
-    assert clock.pauses == [connection_module.FIRST_PAUSE_S]
+    assert clock.pauses == [FIRST_PAUSE_S]
 
 
 async def test_a_cut_in_the_middle_of_an_event_brings_a_new_list_and_no_half_event(clock: PatientClock) -> None:
@@ -292,7 +231,7 @@ async def test_a_cut_in_the_middle_of_an_event_brings_a_new_list_and_no_half_eve
         await follower.until(lambda: len(follower.held) == 2)
     assert follower.held == ["u1", "u3"]
     assert [one.call_keys for one in follower.lists] == [frozenset(), frozenset({A, B})]
-    assert clock.pauses == [connection_module.FIRST_PAUSE_S]
+    assert clock.pauses == [FIRST_PAUSE_S]
 
 
 @pytest.mark.usefixtures("clock")
@@ -317,7 +256,7 @@ async def test_silence_means_a_new_connection_and_a_heartbeat_is_enough(
         assert follower.sentences == []
         await follower.until_state("connected", times=2)
     assert "it said nothing for" in follower.sentences[0]
-    assert clock.pauses == [connection_module.FIRST_PAUSE_S]
+    assert clock.pauses == [FIRST_PAUSE_S]
     assert [len(follower.messages), len(follower.lists)] == [2, 2]  # heartbeats are not kept
 
 
@@ -391,7 +330,7 @@ async def test_a_peer_that_does_not_answer_is_left(monkeypatch: pytest.MonkeyPat
 async def set_up(
     port: int, agent: str = "201", number: str = "+14375550142", caller_id: str | None = None, **options: object
 ) -> str:
-    made = Follower(port, **options).adapter
+    made = adapter(port, **options)
     async with httpx.AsyncClient() as http:
         call = await made.originate(http, agent, number, caller_id=caller_id)
     assert call.call_key is not None

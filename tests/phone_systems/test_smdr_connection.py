@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import pytest
 from smdr_kit import adapter
 
+from trunkline.phone_systems import streams
 from trunkline.phone_systems.base import LinkState, RawMessage
 from trunkline.phone_systems.smdr import SmdrAdapter
 from trunkline.phone_systems.smdr import connection as connection_module
@@ -23,8 +24,8 @@ PANASONIC = "06/10/24 10:22AM   105 01 <I>14375550142            0'12 00:01'33  
 
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection_module, "FIRST_PAUSE_S", 0.02)
-    monkeypatch.setattr(connection_module, "LONGEST_PAUSE_S", 0.05)
+    monkeypatch.setattr(streams, "FIRST_PAUSE_S", 0.02)
+    monkeypatch.setattr(streams, "LONGEST_PAUSE_S", 0.05)
     monkeypatch.setattr(connection_module, "PROMPT_TIMEOUT_S", 0.3)
 
 

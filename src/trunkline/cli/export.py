@@ -1,8 +1,6 @@
 """`trunkline export`: one resource as a file for whoever works with the data."""
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,13 +8,11 @@ from typing import Any
 import click
 
 from trunkline import logs
-from trunkline.cli.options import choose_tenant, data_dir_option, read_settings, tenant_option
+from trunkline.cli.options import at_tenant, data_dir_option, finished, read_settings, tenant_option
 from trunkline.mirror.surface import lay_out
 from trunkline.mirror.sync import chosen
-from trunkline.resources import Refusal, opened
 from trunkline.settings import Settings
 from trunkline.store.data_views import view_columns
-from trunkline.store.database import DatabaseUnavailable
 from trunkline.store.export import Batch, batches, csv_chunks
 
 
@@ -44,10 +40,8 @@ def export(resource: str, target: Path, since: datetime | None, data_dir: Path |
     since = since.replace(tzinfo=UTC) if since else None
     part = target.with_name(f".{target.name}.part")  # whoever reads the target finds a whole file or none
     try:
-        rows = asyncio.run(_export(settings, tenant, wanted.name, part, since, parquet=target.suffix == ".parquet"))
+        rows = finished(_export(settings, tenant, wanted.name, part, since, parquet=target.suffix == ".parquet"))
         part.replace(target)
-    except (Refusal, DatabaseUnavailable) as error:
-        raise click.ClickException(str(error)) from None
     except OSError as error:
         raise click.ClickException(f"Cannot write {target}: {(error.strerror or str(error)).lower()}.") from None
     finally:
@@ -56,19 +50,17 @@ def export(resource: str, target: Path, since: datetime | None, data_dir: Path |
 
 
 async def _export(
-    settings: Settings, tenant: int | None, name: str, part: Path, since: datetime | None, *, parquet: bool
+    settings: Settings, tenant_id: int | None, name: str, part: Path, since: datetime | None, *, parquet: bool
 ) -> int:
-    async with AsyncExitStack() as stack:
-        database = await stack.enter_async_context(opened(settings))
-        tenant_id = (await choose_tenant(settings, database, tenant)).id
+    async with at_tenant(settings, tenant_id) as (tenant, database):
         await lay_out(database)
-        connection = await stack.enter_async_context(database.transaction())
-        # The rows are read a batch at a time, but all as of one moment.
-        await connection.execute("set transaction isolation level repeatable read read only")
-        columns = await view_columns(connection, name)
-        if parquet:
-            return await _parquet(part, columns, batches(connection, name, tenant_id, columns, since))
-        return await _csv(part, csv_chunks(connection, name, tenant_id, columns, since))
+        async with database.transaction() as connection:
+            # The rows are read a batch at a time, but all as of one moment.
+            await connection.execute("set transaction isolation level repeatable read read only")
+            columns = await view_columns(connection, name)
+            if parquet:
+                return await _parquet(part, columns, batches(connection, name, tenant.id, columns, since))
+            return await _csv(part, csv_chunks(connection, name, tenant.id, columns, since))
 
 
 async def _csv(part: Path, chunks: AsyncIterator[bytes]) -> int:

@@ -1,6 +1,5 @@
 """`trunkline lookup`: the caller card without a browser."""
 
-import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -12,11 +11,10 @@ from trunkline import logs
 from trunkline.calls.desk import network_card, read_number
 from trunkline.calls.identify import Identification
 from trunkline.calls.views import NetworkCard
-from trunkline.cli.options import choose_tenant, data_dir_option, read_settings, tenant_option
+from trunkline.cli.options import at_tenant, data_dir_option, finished, read_settings, tenant_option
 from trunkline.domain.caller import CallerCard, CustomerFacts, Match, MatchKind
-from trunkline.resources import Refusal, opened
+from trunkline.resources import opened
 from trunkline.settings import Settings
-from trunkline.store.database import DatabaseUnavailable
 from trunkline.tenants.registry import TenantRegistry
 from trunkline.web import words
 
@@ -32,19 +30,16 @@ def lookup(number: str, data_dir: Path | None, tenant: int | None, network: str 
     logs.configure()
     settings = read_settings(data_dir)
     try:
-        found, lines = asyncio.run(
-            _in_network(settings, network, number) if network else _at_tenant(settings, tenant, number)
+        found, lines = finished(
+            _in_network(settings, network, number) if network else _at_one(settings, tenant, number)
         )
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="NUMBER") from None
-    except (Refusal, DatabaseUnavailable) as error:
-        raise click.ClickException(str(error)) from None
     click.echo(msgspec.json.encode(found).decode() if as_json else "\n".join(lines))
 
 
-async def _at_tenant(settings: Settings, tenant_id: int | None, text: str) -> tuple[CallerCard, list[str]]:
-    async with opened(settings) as database:
-        tenant = await choose_tenant(settings, database, tenant_id)
+async def _at_one(settings: Settings, tenant_id: int | None, text: str) -> tuple[CallerCard, list[str]]:
+    async with at_tenant(settings, tenant_id) as (tenant, database):
         number = read_number(text, tenant.region)
         card = await Identification(database, {tenant.id: tenant.timezone}).card(tenant.id, number)
     return card, list(_lines(card, tenant.timezone))

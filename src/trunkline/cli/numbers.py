@@ -1,6 +1,5 @@
 """`trunkline numbers`: what people decided about phone numbers."""
 
-import asyncio
 import getpass
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -14,15 +13,15 @@ import msgspec
 from trunkline import logs
 from trunkline.calls.desk import read_number
 from trunkline.calls.identify import Identification
-from trunkline.cli.options import choose_tenant, data_dir_option, read_settings, tenant_option
+from trunkline.cli.options import at_tenant, data_dir_option, finished, read_settings, tenant_option
 from trunkline.domain.decisions import DecisionKind, Owner, OwnerKind
 from trunkline.numbers.book import DecisionRefused, NumberBook
 from trunkline.numbers.keeper import Keeper
 from trunkline.numbers.views import Entry
-from trunkline.resources import Refusal, client_for, opened
+from trunkline.resources import client_for
 from trunkline.servicetitan.errors import ServiceTitanError
 from trunkline.settings import TenantSettings
-from trunkline.store.database import Database, DatabaseUnavailable
+from trunkline.store.database import Database
 from trunkline.web import words
 
 T = TypeVar("T")
@@ -155,14 +154,10 @@ def _with_tenant(
     settings = read_settings(data_dir)
 
     async def done() -> T:
-        async with opened(settings) as database:
-            tenant = await choose_tenant(settings, database, tenant_id, connecting=connecting)
+        async with at_tenant(settings, tenant_id, connecting=connecting) as (tenant, database):
             return await work(_Chosen(tenant, database))
 
-    try:
-        return asyncio.run(done())
-    except (Refusal, DecisionRefused, DatabaseUnavailable, ServiceTitanError) as error:
-        raise click.ClickException(str(error)) from None
+    return finished(done(), DecisionRefused, ServiceTitanError)
 
 
 def _line(entry: Entry, tenant: TenantSettings) -> str:

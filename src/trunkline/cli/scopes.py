@@ -1,6 +1,5 @@
 """`trunkline scopes`: what the app needs of ServiceTitan, and what the tenant has approved."""
 
-import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,13 +8,12 @@ import httpx
 import msgspec
 
 from trunkline import logs
-from trunkline.cli.options import choose_tenant, data_dir_option, read_settings, tenant_option
+from trunkline.cli.options import at_tenant, data_dir_option, finished, read_settings, tenant_option
 from trunkline.features import look_at_scopes, scope_report
-from trunkline.resources import Refusal, client_for, opened
+from trunkline.resources import client_for
 from trunkline.servicetitan.errors import ServiceTitanError
 from trunkline.servicetitan.scopes import ScopeReport
 from trunkline.settings import Settings
-from trunkline.store.database import DatabaseUnavailable
 from trunkline.store.scopes import GrantedScopes
 
 
@@ -31,10 +29,7 @@ def scopes(data_dir: Path | None, tenant: int | None, *, as_json: bool) -> None:
     """
     logs.configure()
     settings = read_settings(data_dir)
-    try:
-        report, known = asyncio.run(_report(settings, tenant))
-    except (Refusal, DatabaseUnavailable, ServiceTitanError) as error:
-        raise click.ClickException(str(error)) from None
+    report, known = finished(_report(settings, tenant), ServiceTitanError)
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(report.summary()), indent=2).decode())
     else:
@@ -44,8 +39,7 @@ def scopes(data_dir: Path | None, tenant: int | None, *, as_json: bool) -> None:
 
 
 async def _report(settings: Settings, tenant_id: int | None) -> tuple[ScopeReport, GrantedScopes | None]:
-    async with opened(settings) as database, httpx.AsyncClient() as http:
-        tenant = await choose_tenant(settings, database, tenant_id, connecting=True)
+    async with at_tenant(settings, tenant_id, connecting=True) as (tenant, database), httpx.AsyncClient() as http:
         await look_at_scopes(client_for(tenant, database, http), database)
         return await scope_report(database, tenant)
 

@@ -1,6 +1,5 @@
 """`trunkline st call`: each operation is a command of its own, made from what ServiceTitan publishes about it."""
 
-import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import click
 import msgspec
 
-from trunkline.cli.options import choose_tenant, data_dir_option, read_settings, tenant_option
+from trunkline.cli.options import at_tenant, data_dir_option, finished, read_settings, tenant_option
 from trunkline.contract.operations import Operation, Parameter, details, operations
 from trunkline.contract.references import resolved
 from trunkline.servicetitan import exact
@@ -104,7 +103,7 @@ def _callback(operation: Operation, named: Mapping[str, Parameter]) -> Callable[
         request = _Request(operation, parameters, _body(given), _Manner.of(given))
         settings = read_settings(data_dir)
         try:
-            asyncio.run(_carry_out(settings, tenant_id, request))
+            finished(_carry_out(settings, tenant_id, request))
         except InvalidRequest as error:
             raise click.ClickException(_sentences(error)) from None
         except ServiceTitanError as error:
@@ -186,30 +185,26 @@ def _body(given: dict[str, Any]) -> Any:
 async def _carry_out(settings: "Settings", tenant_id: int | None, request: _Request) -> None:
     import httpx  # noqa: PLC0415 - not for `trunkline st list`
 
-    from trunkline.resources import Refusal, client_for, opened  # noqa: PLC0415
-    from trunkline.store.database import DatabaseUnavailable  # noqa: PLC0415
+    from trunkline.resources import client_for  # noqa: PLC0415
 
     manner = request.manner
-    try:
-        async with opened(settings) as database, httpx.AsyncClient() as http:
-            tenant = await choose_tenant(settings, database, tenant_id, connecting=not manner.dry_run)
-            if not tenant.servicetitan.allow_unregistered:
-                require_registered(request.operation)
-            if manner.dry_run:
-                click.echo(request.shown(tenant))
-                return
-            if not manner.asked:
-                click.echo(request.shown(tenant), err=True)
-                click.confirm(f"Write this into {tenant.name}?", abort=True, err=True)
-            client = client_for(tenant, database, http)
-            if manner.every_page:
-                pages = client.call_pages(request.operation.name, **request.parameters)
-                await _print_pages(pages, as_table=manner.as_table)
-            else:
-                answer = await client.call(request.operation.name, request.body, **request.parameters)
-                _print_answer(answer, as_table=manner.as_table)
-    except (Refusal, DatabaseUnavailable) as error:
-        raise click.ClickException(str(error)) from None
+    chosen = at_tenant(settings, tenant_id, connecting=not manner.dry_run)
+    async with chosen as (tenant, database), httpx.AsyncClient() as http:
+        if not tenant.servicetitan.allow_unregistered:
+            require_registered(request.operation)
+        if manner.dry_run:
+            click.echo(request.shown(tenant))
+            return
+        if not manner.asked:
+            click.echo(request.shown(tenant), err=True)
+            click.confirm(f"Write this into {tenant.name}?", abort=True, err=True)
+        client = client_for(tenant, database, http)
+        if manner.every_page:
+            pages = client.call_pages(request.operation.name, **request.parameters)
+            await _print_pages(pages, as_table=manner.as_table)
+        else:
+            answer = await client.call(request.operation.name, request.body, **request.parameters)
+            _print_answer(answer, as_table=manner.as_table)
 
 
 def _print_answer(answer: Any, *, as_table: bool) -> None:

@@ -1,6 +1,5 @@
 """`trunkline sync`: bring the mirror up to date, once or for ever; how fresh it is, and what there is."""
 
-import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -12,14 +11,13 @@ from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextC
 from rich.table import Table
 
 from trunkline import logs
-from trunkline.cli.options import choose_tenant, data_dir_option, read_settings, tenant_option
+from trunkline.cli.options import at_tenant, data_dir_option, finished, read_settings, tenant_option
 from trunkline.mirror.catalog import Resource
 from trunkline.mirror.health import ResourceHealth, health
 from trunkline.mirror.surface import lay_out
 from trunkline.mirror.sync import MirrorSync, chosen
-from trunkline.resources import Refusal, behind, client_for, opened
+from trunkline.resources import behind, client_for
 from trunkline.settings import Settings
-from trunkline.store.database import DatabaseUnavailable
 from trunkline.tenants.registry import mirror_lock
 from trunkline.web import words
 
@@ -51,13 +49,11 @@ def sync(
     settings = read_settings(data_dir)
     try:
         if status:
-            found = asyncio.run(_health(settings, tenant))
+            found = finished(_health(settings, tenant))
             names = {resource.name for resource in wanted}
             _show_health([one for one in found if one.name in names])
             return
-        problems = asyncio.run(_sync(settings, tenant, wanted, full=full, watch=watch))
-    except (Refusal, DatabaseUnavailable) as error:
-        raise click.ClickException(str(error)) from None
+        problems = finished(_sync(settings, tenant, wanted, full=full, watch=watch))
     except KeyboardInterrupt:
         return
     for problem in sorted(set(problems.values())):
@@ -77,8 +73,7 @@ async def _sync(
         TaskProgressColumn(),
         TimeElapsedColumn(),
     )
-    async with opened(settings) as database, httpx.AsyncClient() as http:
-        tenant = await choose_tenant(settings, database, tenant_id, connecting=True)
+    async with at_tenant(settings, tenant_id, connecting=True) as (tenant, database), httpx.AsyncClient() as http:
         await lay_out(database)
         client = behind(client_for(tenant, database, http), tenant, database)
         mirror = MirrorSync(database, client, region=tenant.region, resources=wanted)
@@ -124,8 +119,7 @@ def _catalog(resources: Sequence[Resource]) -> Table:
 
 
 async def _health(settings: Settings, tenant_id: int | None) -> list[ResourceHealth]:
-    async with opened(settings) as database:
-        tenant = await choose_tenant(settings, database, tenant_id)
+    async with at_tenant(settings, tenant_id) as (tenant, database):
         return await health(database, tenant.id, round_s=settings.mirror_interval_s)
 
 

@@ -1,6 +1,5 @@
 """`trunkline tenants`: the companies of this installation. A running service takes up every change by itself."""
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -12,11 +11,11 @@ import httpx
 import msgspec
 
 from trunkline import logs
-from trunkline.cli.options import data_dir_option, read_settings
-from trunkline.resources import Refusal, opened, test_connection
+from trunkline.cli.options import data_dir_option, finished, read_settings
+from trunkline.resources import opened, test_connection
 from trunkline.secret_sources import as_sentence, read_secret
 from trunkline.settings import Settings
-from trunkline.store.database import Database, DatabaseUnavailable
+from trunkline.store.database import Database
 from trunkline.tenants.form import Mistaken, TenantForm
 from trunkline.tenants.probe import Outcome
 from trunkline.tenants.registry import CannotChange, TenantRegistry
@@ -215,11 +214,9 @@ def _with_database(data_dir: Path | None, work: Callable[[TenantRegistry, Databa
             return await work(registry, database)
 
     try:
-        return asyncio.run(done())
+        return finished(done(), CannotChange)
     except Mistaken as error:
         raise click.UsageError(str(error)) from None
-    except (Refusal, DatabaseUnavailable, CannotChange) as error:
-        raise click.ClickException(str(error)) from None
 
 
 @asynccontextmanager

@@ -17,7 +17,7 @@ import msgspec
 
 from trunkline.domain.caller import CallerCard
 from trunkline.domain.events import CallEvent, LiveCalls
-from trunkline.phone_systems.delivery import Answer, Delivery
+from trunkline.phone_systems.delivery import Answer, Delivery, fingerprint
 
 
 class Capability(Flag):
@@ -49,6 +49,13 @@ class RawMessage(msgspec.Struct, frozen=True):
     received_at: datetime
     delivery_id: str | None = None
     kind: str = ""
+
+
+def history_record(body: bytes, own_id: str | None, at: datetime, *, content: bytes | None = None) -> RawMessage:
+    """A record of a history, read at `at`. It is known by the vendor's `own_id` of the call and by what is told of it:
+    `content`, where that is not the whole `body`."""
+    told = fingerprint(body if content is None else content)
+    return RawMessage(body, at, f"{HISTORY_KIND}:{(own_id or '')[:200]}:{told}", HISTORY_KIND)
 
 
 class Unreadable(Exception):
@@ -134,7 +141,7 @@ class HistoryAdapter(Adapter, Protocol):
     def history(self, http: httpx.AsyncClient, since: datetime, until: datetime) -> AsyncIterator[list[RawMessage]]:
         """Pages of records of the calls that began from `since` to before `until` (UTC); a record is a message whose
         kind is `history`, whose delivery id changes with its content, and which parses to one `RECORD` event and what
-        goes with it.
+        goes with it. What came up about them later - a transcript - follows as messages that parse to no `RECORD`.
 
         Raises:
             PhoneSystemError: the history could not be read to its end.

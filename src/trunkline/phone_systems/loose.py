@@ -1,7 +1,7 @@
 """A vendor's JSON, read without relying on it: what is missing or of another type is not there, and breaks nothing."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 import msgspec
@@ -46,46 +46,56 @@ class Fields:
                 return text.strip()
         return None
 
+    def text_or_empty(self, name: str) -> str | None:
+        """As :meth:`text`, of a vendor who says something by what is there and empty: a number withheld."""
+        held = self.held.get(name)
+        return "" if isinstance(held, str) and not held.strip() else self.text(name)
+
     def id(self, *names: str) -> str | None:
         """As :meth:`text`, where it is short enough for a key."""
         found = self.text(*names)
         return found if found and len(found) <= LONGEST_ID else None
 
-    def time(self, *names: str) -> datetime | None:
-        """An ISO date and time as UTC; without a zone it is taken for UTC."""
+    def time(self, *names: str, zone: tzinfo | None = UTC) -> datetime | None:
+        """An ISO date and time as UTC; one without a zone is in `zone` or, where that is `None`, no time."""
         for name in names:
             try:
                 read = datetime.fromisoformat(self.text(name) or "")
-                found = read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
+                if read.tzinfo is None and zone is None:
+                    continue
+                found = (read if read.tzinfo else read.replace(tzinfo=zone)).astimezone(UTC)
             except (ValueError, OverflowError):
                 continue
             if found.year in _YEARS:
                 return found
         return None
 
-    def epoch_ms(self, name: str) -> datetime | None:
-        """Milliseconds since 1970, as a number or as text."""
+    def epoch(self, name: str, *, per_s: float = 1.0) -> datetime | None:
+        """Time since 1970 as UTC, of which `per_s` make a second."""
         try:
-            found = datetime.fromtimestamp(int(self.text(name) or "") / 1000, UTC)
+            found = datetime.fromtimestamp((self.number(name) or 0.0) / per_s, UTC)
         except (ValueError, OverflowError, OSError):
             return None
         return found if found.year in _YEARS else None
 
-    def seconds(self, *names: str) -> float | None:
-        """A length of time of at most a week, as a number or as text."""
-        for name in names:
-            held = self.held.get(name)
-            try:
-                found = float(held) if isinstance(held, int | float | str) and not isinstance(held, bool) else None
-            except (ValueError, OverflowError):
-                continue
-            if found is not None and 0 <= found <= LONGEST_S:
-                return found
-        return None
+    def number(self, name: str) -> float | None:
+        """A number, or a number as text."""
+        held = self.held.get(name)
+        try:
+            return float(held) if isinstance(held, int | float | str) and not isinstance(held, bool) else None
+        except (ValueError, OverflowError):
+            return None
 
-    def is_true(self, name: str) -> bool:
-        """Whether it is a plain yes."""
-        return self.held.get(name) is True
+    def seconds(self, *names: str, per_s: float = 1.0) -> float | None:
+        """A length of time of at most a week, of which `per_s` make a second."""
+        lengths = (found / per_s for name in names if (found := self.number(name)) is not None)
+        return next((length for length in lengths if 0 <= length <= LONGEST_S), None)
+
+    def flag(self, name: str) -> bool | None:
+        """Yes or no, as a boolean or as the word for it in any case."""
+        held = self.held.get(name)
+        word = held.strip().lower() if isinstance(held, str) else held
+        return True if word in (True, "true") else False if word in (False, "false") else None
 
     def inner(self, *names: str) -> "Fields":
         """An object within; empty where there is none."""

@@ -1,6 +1,6 @@
-"""Fetching a recording: streamed, errors classed, credentials to the vendor's own host only."""
+"""Fetching a recording: streamed, or whole where it is short; errors classed, credentials to the vendor's host only."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 
 import httpx
 
@@ -8,6 +8,16 @@ from trunkline.phone_systems.base import Recording
 from trunkline.phone_systems.errors import GivenUp, NeedsFixing, RetryLater
 
 TIMEOUT_S = 30.0
+
+
+def is_vendors(url: str, domain: str, api: httpx.URL) -> bool:
+    """Whether our credentials may go to `url`: over TLS to a host of the vendor's `domain`, or to where its API is."""
+    try:
+        asked = httpx.URL(url)
+    except httpx.InvalidURL:
+        return False
+    is_own = asked.host == domain or asked.host.endswith(f".{domain}")
+    return (is_own and asked.scheme == "https") or (asked.scheme, asked.netloc) == (api.scheme, api.netloc)
 
 
 async def fetch_media(
@@ -32,6 +42,24 @@ async def fetch_media(
         raise _refusal(name, answer.status_code)
     media_type = answer.headers.get("content-type", "application/octet-stream").partition(";")[0].strip()
     return Recording(media_type, _chunks(name, answer))
+
+
+async def whole(name: str, found: Recording, *, most: int) -> bytes:
+    """What is on its way, of at most `most` bytes: a transcript, or an answer that only says where the recording is.
+
+    Raises:
+        PhoneSystemError: it broke off, or is longer.
+    """
+    body = b""
+    try:
+        async for chunk in found.chunks:
+            body += chunk
+            if len(body) > most:
+                raise GivenUp(f"{name} sent more than {most // 1024:,} KiB for what should be short.")
+    finally:
+        if isinstance(found.chunks, AsyncGenerator):
+            await found.chunks.aclose()
+    return body
 
 
 async def _chunks(name: str, answer: httpx.Response) -> AsyncIterator[bytes]:

@@ -14,7 +14,7 @@ from aiolimiter import AsyncLimiter
 from trunkline.domain import phone
 from trunkline.domain.events import CallEvent, EventKind
 from trunkline.phone_systems.aircall import content
-from trunkline.phone_systems.aircall.calls import MEDIA, CallTold, as_mapping, as_moment, as_text
+from trunkline.phone_systems.aircall.calls import MEDIA, CallTold, moment
 from trunkline.phone_systems.aircall.envelope import open_envelope
 from trunkline.phone_systems.aircall.subscription import Subscription
 from trunkline.phone_systems.base import (
@@ -25,10 +25,11 @@ from trunkline.phone_systems.base import (
     Parsed,
     RawMessage,
     Recording,
-    Unreadable,
+    history_record,
 )
-from trunkline.phone_systems.delivery import LARGEST_BODY, Answer, Delivery, Refused, any_holds, fingerprint
+from trunkline.phone_systems.delivery import Answer, Delivery, Refused, any_holds, fingerprint
 from trunkline.phone_systems.errors import GivenUp, NeedsFixing
+from trunkline.phone_systems.loose import Fields
 from trunkline.phone_systems.media_fetch import fetch_media
 from trunkline.phone_systems.options import read_options
 from trunkline.phone_systems.vendor_api import FixedCredentials, VendorApi
@@ -103,8 +104,6 @@ class AircallAdapter:
         Raises:
             Refused: its token is missing or wrong, or it is too old; 503 before any token is known.
         """
-        if len(delivery.body) > LARGEST_BODY:
-            raise Refused("The body is larger than 1 MiB.", status=413)
         try:
             envelope = open_envelope(delivery.body)
         except ValueError:
@@ -125,25 +124,20 @@ class AircallAdapter:
         Raises:
             Unreadable: it is no JSON object, or a call without an id.
         """
-        try:
-            told = msgspec.json.decode(message.body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise Unreadable(f"Aircall's JSON cannot be read: {str(error).rstrip('.')}.") from None
-        if not isinstance(told, dict):
-            raise Unreadable("Aircall's JSON is no object.")
+        told = Fields.read(message.body, "Aircall's message")
         whose = (self.system, self.account)
         if message.kind == HISTORY_KIND:
             return [*CallTold(whose, self._api_base, "", told, message.received_at).remembered()]
-        event = as_text(told.get("event")) or ""
-        data = as_mapping(told.get("data"))
-        at = as_moment(told.get("timestamp")) or message.received_at
+        event = told.text("event") or ""
+        data = told.inner("data")
+        at = moment(told, "timestamp") or message.received_at
         if event in content.EVENTS:
             return [*self._content(event, data, at)]
         if not event.startswith("call."):
             return []
         return [*CallTold(whose, self._api_base, event, data, at).told()]
 
-    def _content(self, event: str, data: Mapping[str, Any], at: datetime) -> list[CallEvent]:
+    def _content(self, event: str, data: Fields, at: datetime) -> list[CallEvent]:
         call, text = content.call_of(data), content.text_of(data)
         if call is None or text is None:
             return []
@@ -170,9 +164,9 @@ class AircallAdapter:
         begin, page, seen = int(since.timestamp()), 1, set[str]()
         while True:
             answer = await self._page(http, begin, int(until.timestamp()), page)
-            calls = [(bytes(raw), as_mapping(msgspec.json.decode(raw))) for raw in answer.calls]
-            fresh = [(raw, call) for raw, call in calls if as_text(call.get("id")) not in seen]
-            seen.update(key for _, call in fresh if (key := as_text(call.get("id"))))
+            calls = [(bytes(raw), Fields(msgspec.json.decode(raw))) for raw in answer.calls]
+            fresh = [(raw, call) for raw, call in calls if call.text("id") not in seen]
+            seen.update(key for _, call in fresh if (key := call.text("id")))
             yield [_remembered(raw, call, until) for raw, call in fresh if _is_wanted(call, until)]
             if not answer.meta.get("next_page_link") or not calls:
                 return
@@ -207,15 +201,13 @@ class AircallAdapter:
     async def _number(self, http: httpx.AsyncClient, caller_id: str) -> int:
         page = 1
         while True:
-            answer = as_mapping(
-                await self._api.json(http, "GET", "/numbers", params={"page": page, "per_page": PER_PAGE})
-            )
-            numbers = answer.get("numbers")
-            for number in map(as_mapping, numbers if isinstance(numbers, list) else []):
-                line = number.get("id")
-                if isinstance(line, int) and phone.parse(as_text(number.get("digits"))) == caller_id:
+            asked = {"page": page, "per_page": PER_PAGE}
+            answer = Fields(await self._api.json(http, "GET", "/numbers", params=asked))
+            for number in answer.each("numbers"):
+                line = number.held.get("id")
+                if isinstance(line, int) and phone.parse(number.text("digits")) == caller_id:
                     return line
-            if not as_mapping(answer.get("meta")).get("next_page_link") or page >= MOST_PAGES:
+            if not answer.inner("meta").text("next_page_link") or page >= MOST_PAGES:
                 raise NeedsFixing(f"{caller_id} is none of the numbers of this Aircall account.")
             page += 1
 
@@ -231,32 +223,31 @@ class AircallAdapter:
         if asked is None or asked[2] not in MEDIA:
             raise GivenUp("The address is not that of a recording of this Aircall account.")
         answer = await self._api.json(http, "GET", f"/calls/{quote(asked[1], safe='')}")
-        link = as_text(as_mapping(as_mapping(answer).get("call")).get(asked[2]))
+        link = Fields(answer).inner("call").text(asked[2])
         if link is None:
             raise GivenUp(f"{NAME} has no {asked[2]} of this call any more.")
         return await fetch_media(NAME, http, link)
 
 
-def _remembered(raw: bytes, call: Mapping[str, Any], at: datetime) -> RawMessage:
+def _remembered(raw: bytes, call: Fields, at: datetime) -> RawMessage:
     """Links are signed anew for each question; that changes nothing about the call."""
-    lasting = {key: bool(value) if key in _SIGNED_LINKS else value for key, value in call.items()}
-    content_of = fingerprint(msgspec.json.encode(lasting, order="sorted"))
-    return RawMessage(raw, at, delivery_id=f"history:{as_text(call.get('id'))}:{content_of}", kind=HISTORY_KIND)
+    lasting = {key: bool(value) if key in _SIGNED_LINKS else value for key, value in call.held.items()}
+    return history_record(raw, call.text("id"), at, content=msgspec.json.encode(lasting, order="sorted"))
 
 
-def _is_wanted(call: Mapping[str, Any], until: datetime) -> bool:
+def _is_wanted(call: Fields, until: datetime) -> bool:
     """Calls in progress are listed, too. Whether one of the very moment `to` is listed is not documented."""
-    began = as_moment(call.get("started_at"))
-    return as_moment(call.get("ended_at")) is not None and (began is None or began < until)
+    began = moment(call, "started_at")
+    return moment(call, "ended_at") is not None and (began is None or began < until)
 
 
-def _later(begin: int, call: Mapping[str, Any]) -> int:
+def _later(begin: int, call: Fields) -> int:
     """Where to ask on from, after as many calls as Aircall lists for one question.
 
     Raises:
         GivenUp: that is no later.
     """
-    began = as_moment(call.get("started_at"))
+    began = moment(call, "started_at")
     if began is None or int(began.timestamp()) <= begin:
         raise GivenUp(f"{NAME} does not list all calls of one moment.")
     return int(began.timestamp())

@@ -1,16 +1,16 @@
 """What Aircall says about a call, in our words. Each event holds the whole call as it is at that moment."""
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
-from typing import Any, ClassVar
+from datetime import datetime
+from typing import ClassVar
 
 import msgspec
 
 from trunkline.domain import phone
 from trunkline.domain.events import CallEvent, Direction, EndReason, EventKind, Party, PartyKind
 from trunkline.phone_systems.base import Unreadable
+from trunkline.phone_systems.loose import Fields
 
-_LATEST = 32_503_680_000  # the year 3000; what is later is no time
 _WITH_NOTES = {"call.commented", "call.tagged", "call.ended", "call.archived", "call.assigned"}
 MEDIA = ("recording", "voicemail")
 
@@ -45,25 +45,23 @@ class CallTold:
     }
     DIRECTIONS: ClassVar[Mapping[str, Direction]] = {"inbound": Direction.INBOUND, "outbound": Direction.OUTBOUND}
 
-    def __init__(
-        self, whose: tuple[str, str], api_base: str, event: str, data: Mapping[str, Any], at: datetime
-    ) -> None:
+    def __init__(self, whose: tuple[str, str], api_base: str, event: str, data: Fields, at: datetime) -> None:
         """`whose` is system and account, `at` when the message says that it was made."""
         self._system, self._account = whose
         self._api_base = api_base
         self._event_name = event
         self._data = data
         self._at = at
-        call_id = as_text(data.get("id"))
+        call_id = data.text("id")
         if call_id is None:
             raise Unreadable("The event names no call.")
         self.call_key = call_id
-        self._direction = self.DIRECTIONS.get(as_text(data.get("direction")) or "")
+        self._direction = self.DIRECTIONS.get(data.text("direction") or "")
         self._is_outbound = self._direction is Direction.OUTBOUND
-        self._user = _party(as_mapping(data.get("user")))
-        self._started = as_moment(data.get("started_at"))
-        self._answered = as_moment(data.get("answered_at"))
-        self._ended = as_moment(data.get("ended_at"))
+        self._user = _party(data.inner("user"))
+        self._started = moment(data, "started_at")
+        self._answered = moment(data, "answered_at")
+        self._ended = moment(data, "ended_at")
 
     def told(self) -> list[CallEvent]:
         """The events in a delivery."""
@@ -101,7 +99,7 @@ class CallTold:
     def _hands_on(self) -> list[CallEvent]:
         """Who handed the call on leaves it."""
         told = [self._event(EventKind.TRANSFERRED, self._at, party=self._receiver())]
-        giver = _party(as_mapping(self._data.get("transferred_by")))
+        giver = _party(self._data.inner("transferred_by"))
         leg = self._leg_of(giver)
         if leg:
             told.append(self._event(EventKind.LEFT, self._at, leg=leg, party=giver, reason=EndReason.NORMAL))
@@ -125,7 +123,7 @@ class CallTold:
 
     def _answers(self) -> CallEvent:
         """`answered_at` stays that of the first answer, also when the receiver of a transfer answers."""
-        is_handed_on = any(as_mapping(self._data.get(key)) for key in ("transferred_by", "transferred_to"))
+        is_handed_on = any(self._data.inner(key) for key in ("transferred_by", "transferred_to"))
         at = self._at if is_handed_on else self._answered or self._at
         if self._is_outbound and not is_handed_on:
             return self._event(EventKind.ANSWERED, at, leg=self._line, party=Party(PartyKind.EXTERNAL))
@@ -133,7 +131,7 @@ class CallTold:
 
     def _menu(self) -> list[CallEvent]:
         """Who gave up in a menu had been answered by it."""
-        if as_text(self._data.get("missed_call_reason")) != "abandoned_in_ivr":
+        if self._data.text("missed_call_reason") != "abandoned_in_ivr":
             return []
         return [self._event(EventKind.ROUTED, self._started or self._at, party=Party(PartyKind.MENU))]
 
@@ -141,7 +139,7 @@ class CallTold:
         """`duration` includes the ringing, so talk is worked out from the times."""
         began, ended = self._started or self._at, self._ended
         talk_s = _seconds(self._answered, ended)
-        first = _party(as_mapping(self._data.get("transferred_by"))) or self._user
+        first = _party(self._data.inner("transferred_by")) or self._user
         return msgspec.structs.replace(
             self._event(EventKind.RECORD, began, party=first if self._answered or self._is_outbound else None),
             ring_s=_seconds(began, self._answered),
@@ -156,33 +154,31 @@ class CallTold:
         return [
             self._event(kinds[name], at, media_url=f"{self._api_base}/calls/{self.call_key}#{name}")
             for name in MEDIA
-            if as_text(self._data.get(name)) or as_text(self._data.get(f"{name}_short_url"))
+            if self._data.text(name, f"{name}_short_url")
         ]
 
     def _notes(self) -> list[CallEvent]:
         """Comments and tags have ids of their own, unique within a call."""
         told = []
         for name, text_key, time_key in (("comment", "content", "posted_at"), ("tag", "name", "created_at")):
-            items = self._data.get(f"{name}s")
-            for item in items if isinstance(items, list) else []:
-                note = as_mapping(item)
-                text = as_text(note.get(text_key))
+            for note in self._data.each(f"{name}s"):
+                text = note.text(text_key)
                 if text is None:
                     continue
-                event = self._event(EventKind.ANNOTATED, as_moment(note.get(time_key)) or self._at, text=text)
-                number = as_text(note.get("id"))
+                event = self._event(EventKind.ANNOTATED, moment(note, time_key) or self._at, text=text)
+                number = note.text("id")
                 told.append(msgspec.structs.replace(event, event_id=f"{name}:{number}") if number else event)
         return told
 
     def _reason(self) -> EndReason:
-        missed = as_text(self._data.get("missed_call_reason"))
+        missed = self._data.text("missed_call_reason")
         return self.REASONS.get(missed, EndReason.UNKNOWN) if missed else EndReason.NORMAL
 
     def _receiver(self) -> Party | None:
-        outside = as_text(self._data.get("external_transferred_to"))
+        outside = self._data.text("external_transferred_to")
         if outside:
             return Party(PartyKind.EXTERNAL, name=outside)
-        return _party(as_mapping(self._data.get("transferred_to")))
+        return _party(self._data.inner("transferred_to"))
 
     @property
     def _phone(self) -> str | None:
@@ -206,7 +202,7 @@ class CallTold:
         media_url: str | None = None,
         text: str | None = None,
     ) -> CallEvent:
-        digits = as_text(as_mapping(self._data.get("number")).get("digits"))  # written with blanks, as people do
+        digits = self._data.inner("number").text("digits")  # written with blanks, as people do
         return CallEvent(
             system=self._system,
             account=self._account,
@@ -215,8 +211,8 @@ class CallTold:
             occurred_at=at,
             leg_key=leg,
             direction=self._direction,
-            external_number=as_text(self._data.get("raw_digits"), keep_empty=True),
-            external_name=_name(as_mapping(self._data.get("contact"))),
+            external_number=self._data.text_or_empty("raw_digits"),
+            external_name=_name(self._data.inner("contact")),
             did=phone.parse(digits) or digits,
             party=party,
             reason=reason,
@@ -226,50 +222,26 @@ class CallTold:
         )
 
 
-def as_text(value: object, *, keep_empty: bool = False) -> str | None:
-    """Text, or a whole number as text."""
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        return None
-    text = str(value).strip()
-    return text if text or keep_empty else None
-
-
-def as_mapping(value: object) -> Mapping[str, Any]:
-    """An object, or an empty one."""
-    return value if isinstance(value, dict) else {}
-
-
-def as_moment(value: object) -> datetime | None:
+def moment(given: Fields, name: str) -> datetime | None:
     """UTC from seconds since 1970, or from the RFC 3339 text that some notes carry."""
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, int | float):
-        return datetime.fromtimestamp(value, UTC) if 0 < value < _LATEST else None
-    text = as_text(value)
-    if text and text.isascii() and text.isdigit():
-        return as_moment(int(text)) if len(text) < 12 else None
-    try:
-        read = datetime.fromisoformat(text) if text else None
-    except ValueError:
-        return None
-    return read.astimezone(UTC) if read and read.tzinfo else None
+    return given.epoch(name) or given.time(name, zone=None)
 
 
-def _party(user: Mapping[str, Any]) -> Party | None:
+def _party(user: Fields) -> Party | None:
     if not user:
         return None
     return Party(
         PartyKind.AGENT,
-        extension=as_text(user.get("extension")),
-        name=as_text(user.get("name")),
-        provider_id=as_text(user.get("id")),
-        email=as_text(user.get("email")),
+        extension=user.text("extension"),
+        name=user.text("name"),
+        provider_id=user.text("id"),
+        email=user.text("email"),
     )
 
 
-def _name(contact: Mapping[str, Any]) -> str | None:
-    parts = (as_text(contact.get("first_name")), as_text(contact.get("last_name")))
-    return " ".join(part for part in parts if part) or as_text(contact.get("company_name"))
+def _name(contact: Fields) -> str | None:
+    parts = (contact.text("first_name"), contact.text("last_name"))
+    return " ".join(part for part in parts if part) or contact.text("company_name")
 
 
 def _seconds(begin: datetime | None, end: datetime | None) -> float | None:

@@ -6,10 +6,11 @@ from urllib.parse import quote
 
 import httpx
 
-from trunkline.phone_systems.aircall.calls import CallTold, as_mapping, as_text
+from trunkline.phone_systems.aircall.calls import CallTold
 from trunkline.phone_systems.aircall.content import EVENTS as CONTENT
 from trunkline.phone_systems.base import LinkState
 from trunkline.phone_systems.errors import GivenUp
+from trunkline.phone_systems.loose import Fields
 from trunkline.phone_systems.vendor_api import VendorApi
 
 EVENTS = tuple(sorted({*CallTold.KINDS, *CONTENT}))
@@ -32,62 +33,55 @@ class Subscription:
         Raises:
             PhoneSystemError: it could not be done, or not be seen.
         """
-        ours = [hook async for hook in self._all(http) if hook.get("url") == address]
+        ours = [hook async for hook in self._all(http) if hook.text("url") == address]
         if not ours:
             made = await self._save(http, "POST", "/webhooks", {"custom_name": "Trunkline", "url": address})
             self.tokens = (await self._token(http, made),)
             return LinkState("connected", "Deliveries were ordered anew.")
         self.tokens = tuple([await self._token(http, hook) for hook in ours])
-        ordered: set[str] = set().union(*(_events(hook) for hook in ours if hook.get("active")))
+        ordered: set[str] = {event for hook in ours if hook.flag("active") for event in hook.texts("events")}
         if set(CALL_EVENTS) <= ordered:
             return LinkState("connected")
         wanted = {"url": address, "active": True}
-        await self._save(http, "PUT", f"/webhooks/{_id(ours[0])}", wanted, extra=_events(ours[0]))
+        await self._save(http, "PUT", f"/webhooks/{_id(ours[0])}", wanted, extra=ours[0].texts("events"))
         return LinkState("connected", "Deliveries had been switched off or were incomplete; they are ordered anew.")
 
     async def _save(
         self, http: httpx.AsyncClient, method: str, path: str, wanted: Mapping[str, Any], *, extra: Iterable[str] = ()
-    ) -> Mapping[str, Any]:
+    ) -> Fields:
         """Events are always named: without them Aircall delivers everything, messages of customers included."""
         try:
             answer = await self._api.json(http, method, path, json={**wanted, "events": sorted({*EVENTS, *extra})})
         except GivenUp:
             answer = await self._api.json(http, method, path, json={**wanted, "events": sorted({*CALL_EVENTS, *extra})})
-        return as_mapping(as_mapping(answer).get("webhook"))
+        return Fields(answer).inner("webhook")
 
-    async def _token(self, http: httpx.AsyncClient, hook: Mapping[str, Any]) -> str:
-        token = as_text(hook.get("token"))
+    async def _token(self, http: httpx.AsyncClient, hook: Fields) -> str:
+        token = hook.text("token")
         if token is None:
             answer = await self._api.json(http, "GET", f"/webhooks/{_id(hook)}")
-            token = as_text(as_mapping(as_mapping(answer).get("webhook")).get("token"))
+            token = Fields(answer).inner("webhook").text("token")
         if token is None:
             raise GivenUp("Aircall does not tell the token of its webhook.")
         return token
 
-    async def _all(self, http: httpx.AsyncClient) -> AsyncIterator[Mapping[str, Any]]:
+    async def _all(self, http: httpx.AsyncClient) -> AsyncIterator[Fields]:
         for page in range(1, MOST_PAGES + 1):
-            answer = as_mapping(
-                await self._api.json(http, "GET", "/webhooks", params={"page": page, "per_page": PER_PAGE})
-            )
-            hooks = answer.get("webhooks")
-            for hook in hooks if isinstance(hooks, list) else []:
-                yield as_mapping(hook)
-            if not as_mapping(answer.get("meta")).get("next_page_link"):
+            asked = {"page": page, "per_page": PER_PAGE}
+            answer = Fields(await self._api.json(http, "GET", "/webhooks", params=asked))
+            for hook in answer.each("webhooks"):
+                yield hook
+            if not answer.inner("meta").text("next_page_link"):
                 return
 
 
-def _events(hook: Mapping[str, Any]) -> set[str]:
-    events = hook.get("events")
-    return {event for event in events if isinstance(event, str)} if isinstance(events, list) else set()
-
-
-def _id(hook: Mapping[str, Any]) -> str:
+def _id(hook: Fields) -> str:
     """Its id as part of an address.
 
     Raises:
         GivenUp: it has none.
     """
-    text = as_text(hook.get("webhook_id")) or as_text(hook.get("id"))
+    text = hook.text("webhook_id", "id")
     if text is None:
         raise GivenUp("Aircall lists a webhook without an id.")
     return quote(text, safe="")

@@ -4,24 +4,18 @@ import asyncio
 import contextlib
 import hashlib
 import itertools
-import random
 import ssl
-from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-import structlog
-
 from trunkline.phone_systems.asterisk.parse import SNAPSHOT, is_relevant
 from trunkline.phone_systems.asterisk.wire import Frame, FramingLost, Splitter, read_frame, write_frame
-from trunkline.phone_systems.base import Deliver, LinkState, RawMessage, Report
-
-log = structlog.get_logger(__name__)
+from trunkline.phone_systems.base import Deliver, RawMessage, Report
+from trunkline.phone_systems.streams import Pauses, Teller, first_of, why
 
 CONNECT_TIMEOUT_S = 10.0
 ANSWER_TIMEOUT_S = 10.0
 PING_EVERY_S = 15.0
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
 READ_SIZE = 64 * 1024
 _CLASSES = "system,call,agent,dialplan"
 # Asterisk drops events that match these before they reach the wire. An account without the right to filter gets all.
@@ -54,42 +48,37 @@ class Connection:
     def __init__(self, login: Login, deliver: Deliver, report: Report) -> None:
         self._login = login
         self._deliver = deliver
-        self._report = report
+        self._teller = Teller("asterisk", report)
         self._ids = itertools.count(1)
         self._answers: dict[str, asyncio.Future[Frame]] = {}
         self._channels: dict[str, list[str]] = {}
-        self._last_said: str | None = None
 
     async def run(self) -> None:
         """Stay connected until cancelled; pauses between attempts grow to half a minute."""
-        pause = FIRST_PAUSE_S
+        pauses = Pauses()
         while True:
-            await self._say("connecting")
+            await self._teller.say("connecting")
             try:
                 await self._once()
             except _LoginRefused:
                 who = self._login.username
                 reason = f"Asterisk refused the login of {who!r}: check username and secret here and in manager.conf."
-                pause = LONGEST_PAUSE_S
+                pauses.be_long()
             except _ListRefused:
                 who = self._login.username
                 reason = f"Asterisk does not let {who!r} list calls: give it read and write = system,reporting,call."
-                pause = LONGEST_PAUSE_S
+                pauses.be_long()
             # ValueError: an impossible host name, or a banner without end; OverflowError: an impossible port.
             except (OSError, FramingLost, EOFError, ValueError, OverflowError) as error:
                 reason = (
-                    f"Asterisk at {self._login.host}:{self._login.port} does not answer ({_why(error)}); trying again."
+                    f"Asterisk at {self._login.host}:{self._login.port} does not answer ({why(error)}); trying again."
                 )
             else:
                 reason = "Asterisk closed the connection; trying again."
-            if self._was_connected():
-                pause = FIRST_PAUSE_S
-            await self._say("disconnected", reason)
-            await asyncio.sleep(pause * random.uniform(0.5, 1.0))
-            pause = min(LONGEST_PAUSE_S, pause * 2)
-
-    def _was_connected(self) -> bool:
-        return self._last_said == "connected"
+            if self._teller.was_connected:
+                pauses.begin_anew()
+            await self._teller.say("disconnected", reason)
+            await pauses.wait()
 
     async def _once(self) -> None:
         context = ssl.create_default_context(cafile=self._login.ca_file) if self._login.tls else None
@@ -98,7 +87,7 @@ class Connection:
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
                 await reader.readline()  # the banner is one line, without an empty one after it
-            await _first_of(self._read(reader), self._talk(writer))
+            await first_of(self._read(reader), self._talk(writer))
         finally:
             for answer in self._answers.values():
                 answer.cancel()
@@ -129,7 +118,7 @@ class Connection:
         for pattern in _MASKED:
             await self._ask(writer, Action="Filter", Operation="Add", Filter=pattern)
         await self._snapshot(writer)
-        await self._say("connected")
+        await self._teller.say("connected")
         while True:
             await asyncio.sleep(PING_EVERY_S)
             await self._ask(writer, Action="Ping")
@@ -193,34 +182,7 @@ class Connection:
         if answer is not None and not answer.done():
             answer.set_result(frame)
 
-    async def _say(self, state: str, detail: str | None = None) -> None:
-        if state == "connecting" and self._last_said is not None:
-            return  # attempt after attempt is still the same trouble
-        if state != self._last_said:
-            log.info("asterisk", state=state, detail=detail)
-        self._last_said = state
-        await self._report(LinkState(state, detail))
-
-
-async def _first_of(*coroutines: Coroutine[None, None, None]) -> None:
-    """Run side by side until the first ends or fails, then stop the others."""
-    tasks = [asyncio.create_task(coroutine) for coroutine in coroutines]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-    for task in done:
-        task.result()
-
 
 def challenge_key(challenge: str, secret: str) -> str:
     """The proof of knowing `secret`: AMI knows MD5 only."""
     return hashlib.md5(f"{challenge}{secret}".encode(), usedforsecurity=False).hexdigest()
-
-
-def _why(error: BaseException) -> str:
-    if isinstance(error, ConnectionRefusedError):
-        return "connection refused"
-    return "no answer in time" if isinstance(error, TimeoutError) else str(error) or type(error).__name__

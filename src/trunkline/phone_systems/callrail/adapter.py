@@ -11,12 +11,20 @@ from urllib.parse import urlsplit
 import httpx
 import msgspec
 
-from trunkline.phone_systems.base import HISTORY_KIND, Capability, Originated, Parsed, RawMessage, Recording
+from trunkline.phone_systems.base import (
+    Capability,
+    LinkState,
+    Originated,
+    Parsed,
+    RawMessage,
+    Recording,
+    history_record,
+)
 from trunkline.phone_systems.callrail.api import CallRailApi
 from trunkline.phone_systems.callrail.told import Teller
+from trunkline.phone_systems.callrail.webhooks import Webhooks
 from trunkline.phone_systems.delivery import Answer, Delivery, Refused, any_holds, fingerprint
 from trunkline.phone_systems.errors import NeedsFixing
-from trunkline.phone_systems.loose import Fields
 from trunkline.phone_systems.options import read_options
 
 API_BASE = "https://api.callrail.com/v3"
@@ -25,8 +33,8 @@ API_BASE = "https://api.callrail.com/v3"
 class CallRailOptions(msgspec.Struct, forbid_unknown_fields=True):
     """`secrets` are signing tokens of companies in CallRail, any of which proves a delivery.
 
-    With `company_id` only that company's calls are read back. For click to call, `tracking_number` (E.164) is shown
-    and `agents` says which extension a phone (E.164) rings.
+    With `company_id` only that company's calls are read back, and its webhooks seen to. For click to call,
+    `tracking_number` (E.164) is shown and `agents` says which extension a phone (E.164) rings.
     """
 
     secrets: list[str]
@@ -46,9 +54,10 @@ class CallRailAdapter:
 
     system: ClassVar[str] = "callrail"
     capabilities: ClassVar[Capability] = (
-        Capability.WEBHOOK | Capability.HISTORY | Capability.ORIGINATE | Capability.RECORDINGS
+        Capability.WEBHOOK | Capability.SUBSCRIPTION | Capability.HISTORY | Capability.ORIGINATE | Capability.RECORDINGS
     )
     acknowledgement: ClassVar[Answer] = Answer(200)
+    check_every_s: ClassVar[float] = 600.0  # a few of the thousand requests that an hour has
     settles_s: ClassVar[float] = 20 * 60.0  # so long CallRail waits for the recording and the transcript
 
     def __init__(self, account: str, options: CallRailOptions) -> None:
@@ -63,6 +72,7 @@ class CallRailAdapter:
         self._agents = options.agents
         self._teller = Teller(self.system, account)
         self._api = CallRailApi(options.account_id, options.company_id, options.api_token, options.api_base)
+        self._webhooks = Webhooks(self._api, options.company_id)
 
     @classmethod
     def configure(cls, account: str, options: Mapping[str, object]) -> Self:
@@ -94,6 +104,14 @@ class CallRailAdapter:
         """
         return list(self._teller.events(message))
 
+    async def supervise(self, http: httpx.AsyncClient, address: str) -> LinkState:
+        """See that CallRail calls `address`, with a last part for each kind of event, and enter what is missing.
+
+        Raises:
+            PhoneSystemError: calls do not reach us, or it could not be seen.
+        """
+        return await self._webhooks.see_to(http, address)
+
     async def history(
         self, http: httpx.AsyncClient, since: datetime, until: datetime
     ) -> AsyncIterator[list[RawMessage]]:
@@ -104,7 +122,7 @@ class CallRailAdapter:
         """
         async for page in self._api.calls(http, since, until):
             yield [
-                _record(row)
+                history_record(row.encoded(), row.id("id"), datetime.now(UTC))
                 for row in page
                 if (began := row.time("start_time")) and since <= began < until and row.seconds("duration") is not None
             ]
@@ -137,9 +155,3 @@ class CallRailAdapter:
 
 def _signature(secret: bytes, body: bytes) -> str:
     return base64.b64encode(hmac.new(secret, body, hashlib.sha1).digest()).decode()
-
-
-def _record(row: Fields) -> RawMessage:
-    body = row.encoded()
-    known_as = f"history:{row.id('id')}:{fingerprint(body)}"
-    return RawMessage(body, datetime.now(UTC), known_as, HISTORY_KIND)

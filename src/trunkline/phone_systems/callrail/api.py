@@ -1,7 +1,9 @@
-"""CallRail's REST API: calls in pages, making a call, fetching a recording."""
+"""CallRail's REST API: calls in pages, making a call, fetching a recording, integrations of companies."""
 
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import quote
 
 import httpx
 import msgspec
@@ -10,7 +12,7 @@ from aiolimiter import AsyncLimiter
 from trunkline.phone_systems.base import Recording
 from trunkline.phone_systems.errors import GivenUp
 from trunkline.phone_systems.loose import Fields
-from trunkline.phone_systems.media_fetch import fetch_media
+from trunkline.phone_systems.media_fetch import fetch_media, is_vendors, whole
 from trunkline.phone_systems.vendor_api import FixedCredentials, VendorApi
 
 NAME = "CallRail"
@@ -25,7 +27,8 @@ class CallRailApi:
     """One account."""
 
     def __init__(self, account_id: str, company_id: str | None, token: str, api_base: str) -> None:
-        self._calls = f"/a/{account_id}/calls.json"
+        self._account = f"/a/{account_id}"
+        self._calls = f"{self._account}/calls.json"
         self._company_id = company_id
         self._signed = f'Token token="{token}"'
         self._base = httpx.URL(api_base)
@@ -72,40 +75,64 @@ class CallRailApi:
         """
         return Fields(await self._api.json(http, "POST", self._calls, json=asked)).id("id", "resource_id")
 
+    async def companies(self, http: httpx.AsyncClient) -> list[Fields]:
+        """The companies of the account.
+
+        Raises:
+            PhoneSystemError: they could not be read to their end.
+        """
+        return await self._all(http, "companies")
+
+    async def integrations(self, http: httpx.AsyncClient, company_id: str) -> list[Fields]:
+        """What a company is connected with, its webhooks among it.
+
+        Raises:
+            PhoneSystemError: it could not be read to its end.
+        """
+        return await self._all(http, "integrations", company_id=company_id)
+
+    async def save_integration(
+        self, http: httpx.AsyncClient, integration_id: str | None, wanted: Mapping[str, Any]
+    ) -> None:
+        """Change an integration, or make one.
+
+        Raises:
+            PhoneSystemError: nothing was changed, or nobody knows.
+        """
+        method, place = ("PUT", f"/{quote(integration_id, safe='')}") if integration_id else ("POST", "")
+        await self._api.ask(http, method, f"{self._account}/integrations{place}.json", json=wanted)
+
+    async def _all(self, http: httpx.AsyncClient, what: str, **asked: str) -> list[Fields]:
+        found: list[Fields] = []
+        number, last = 1, 1
+        while number <= last:
+            params = {**asked, "per_page": str(PAGE_SIZE), "page": str(number)}
+            page = Fields(await self._api.json(http, "GET", f"{self._account}/{what}.json", params=params))
+            found += page.each(what)
+            last = int(page.seconds("total_pages") or 1)
+            number += 1
+        return found
+
     async def recording(self, http: httpx.AsyncClient, url: str) -> Recording:
         """The sound at `url`, or where the answer there says that it is.
 
         Raises:
             PhoneSystemError: it cannot be had, or the address is not CallRail's.
         """
-        if not self._is_callrails(url):
+        if not is_vendors(url, OWN_DOMAIN, self._base):
             raise GivenUp("The address of the recording is not CallRail's; our key was not sent there.")
         found = await fetch_media(NAME, http, url, {"authorization": self._signed})
         if found.media_type != "application/json":
             return found
         link = await _link(found)
-        if not link.startswith("https://") and not self._is_callrails(link):
+        if not link.startswith("https://") and not is_vendors(link, OWN_DOMAIN, self._base):
             raise GivenUp("CallRail's answer does not say where the recording is.")
         return await fetch_media(NAME, http, link)
 
-    def _is_callrails(self, url: str) -> bool:
-        try:
-            address = httpx.URL(url)
-        except httpx.InvalidURL:
-            return False
-        own = address.host == OWN_DOMAIN or address.host.endswith(f".{OWN_DOMAIN}")
-        ours = (address.scheme, address.netloc) == (self._base.scheme, self._base.netloc)
-        return (own and address.scheme == "https") or ours
-
 
 async def _link(found: Recording) -> str:
-    body = b""
-    async for chunk in found.chunks:
-        body += chunk
-        if len(body) > _LONGEST_LINK:
-            break
     try:
-        url = Fields(msgspec.json.decode(body)).text("url")
+        url = Fields(msgspec.json.decode(await whole(NAME, found, most=_LONGEST_LINK))).text("url")
     except (msgspec.DecodeError, UnicodeDecodeError):
         url = None
     return url or ""

@@ -39,7 +39,6 @@ STAGES: Mapping[str, Stage] = {
     "form-captured": Stage.ELSEWHERE,
 }
 DIRECTIONS: Mapping[str, Direction] = {"inbound": Direction.INBOUND, "outbound": Direction.OUTBOUND}
-_YES, _NO = "true", "false"
 
 
 class Teller:
@@ -96,7 +95,7 @@ def _whole(base: CallEvent, given: Fields) -> list[CallEvent]:
 
 
 def _record(base: CallEvent, given: Fields, lasted_s: float) -> CallEvent:
-    answered = _flag(given, "answered")
+    answered = given.flag("answered")
     if answered is None and not _is_voicemail(given):
         ended = base.occurred_at + timedelta(seconds=lasted_s)
         return msgspec.structs.replace(base, kind=EventKind.ENDED, occurred_at=ended, reason=EndReason.UNHEARD)
@@ -121,18 +120,12 @@ def _stage_by_content(given: Fields) -> Stage:
     """For an address without a part that says it: only what cannot be said of a call that begins ends one."""
     if not (given.text("resource_id", "id") or "CAL").startswith("CAL"):
         return Stage.ELSEWHERE
-    is_over = _flag(given, "answered") or _is_voicemail(given) or (given.seconds("duration") or 0.0) > 0
+    is_over = given.flag("answered") or _is_voicemail(given) or (given.seconds("duration") or 0.0) > 0
     return Stage.OVER if is_over else Stage.RINGING
 
 
 def _is_voicemail(given: Fields) -> bool:
-    return _flag(given, "voicemail") is True or given.text("call_type") == "voicemail"
-
-
-def _flag(given: Fields, name: str) -> bool | None:
-    held = given.held.get(name)
-    word = held.strip().lower() if isinstance(held, str) else held
-    return True if word in (True, _YES) else False if word in (False, _NO) else None
+    return given.flag("voicemail") is True or given.text("call_type") == "voicemail"
 
 
 def _tags(given: Fields) -> list[str]:

@@ -1,8 +1,4 @@
-"""Dialpad: every state of every leg of a call is a webhook whose whole body is a JWT.
-
-Dialpad's own library is not used for its REST API: it opens a client of its own that cannot be paced, reads on to next
-pages by itself, waits ten minutes for an answer, and drops what a refusal says about trying again.
-"""
+"""Dialpad: every state of every leg of a call is a webhook whose whole body is a JWT."""
 
 from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
@@ -24,16 +20,19 @@ from trunkline.phone_systems.base import (
     RawMessage,
     Recording,
     Unreadable,
+    history_record,
 )
-from trunkline.phone_systems.delivery import LARGEST_BODY, Answer, Delivery, Refused, fingerprint
+from trunkline.phone_systems.delivery import Answer, Delivery, Refused, fingerprint
 from trunkline.phone_systems.dialpad.legs import Leg
 from trunkline.phone_systems.dialpad.subscription import Subscription
 from trunkline.phone_systems.errors import GivenUp, NeedsFixing
-from trunkline.phone_systems.media_fetch import fetch_media
+from trunkline.phone_systems.loose import Fields
+from trunkline.phone_systems.media_fetch import fetch_media, is_vendors
 from trunkline.phone_systems.options import read_options
 from trunkline.phone_systems.vendor_api import FixedCredentials, VendorApi
 
 NAME = "Dialpad"
+OWN_DOMAIN = "dialpad.com"
 API_BASE = "https://dialpad.com/api/v2"
 # Half of the 20 requests a second that the whole company has; others ask, too.
 REQUESTS_A_SECOND = 10
@@ -133,8 +132,6 @@ class DialpadAdapter:
         Raises:
             Refused: it is no JWT signed with one of the secrets by HS256, or too old.
         """
-        if len(delivery.body) > LARGEST_BODY:
-            raise Refused("The body is larger than 1 MiB.", status=413)
         claims = self._proved(delivery.body.strip())
         self._check_age(delivery, claims)
         return RawMessage(claims, delivery.received_at, delivery_id=fingerprint(claims))
@@ -152,10 +149,10 @@ class DialpadAdapter:
     def _check_age(delivery: Delivery, claims: bytes) -> None:
         """The claims have no time of their own but the event's; one without it is known again by its content."""
         try:
-            told = msgspec.json.decode(claims, type=dict[str, Any])
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            told = Fields.read(claims, "The body")
+        except Unreadable:
             return  # signed all the same: it is kept, with what is wrong with it
-        stamp, state = told.get("event_timestamp"), str(told.get("state"))
+        stamp, state = told.held.get("event_timestamp"), told.text("state") or ""
         if stamp is None:
             return
         if any(state.removeprefix("call_").startswith(late) for late in _LATE_STATES):
@@ -169,17 +166,11 @@ class DialpadAdapter:
         Raises:
             Unreadable: the claims are no JSON object, or name no call.
         """
-        try:
-            claims = msgspec.json.decode(message.body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise Unreadable(f"Dialpad's JSON cannot be read: {str(error).rstrip('.')}.") from None
-        if not isinstance(claims, dict):
-            raise Unreadable("Dialpad's JSON is no object.")
-        is_history = message.kind == HISTORY_KIND
-        if "state" not in claims and "call_id" not in claims:
+        claims = Fields.read(message.body, "Dialpad's message")
+        if "state" not in claims.held and "call_id" not in claims.held:
             return []
         leg = Leg(self.system, self.account, claims, message.received_at)
-        return [*(leg.remembered() if is_history else leg.told())]
+        return [*(leg.remembered() if message.kind == HISTORY_KIND else leg.told())]
 
     # REST -------------------------------------------------------------------------------------------------------
 
@@ -226,10 +217,10 @@ class DialpadAdapter:
 
     def _remembered(self, record: bytes, at: datetime) -> RawMessage:
         try:
-            call_id = msgspec.json.decode(record, type=dict[str, Any]).get("call_id")
-        except msgspec.DecodeError:
+            call_id = Fields.read(record, "The record").text("call_id")
+        except Unreadable:
             call_id = None
-        return RawMessage(record, at, delivery_id=f"history:{call_id}:{fingerprint(record)}", kind=HISTORY_KIND)
+        return history_record(record, call_id, at)
 
     async def originate(
         self, http: httpx.AsyncClient, agent: str, number: str, *, caller_id: str | None = None
@@ -244,9 +235,7 @@ class DialpadAdapter:
         wanted: dict[str, object] = {"user_id": int(agent), "phone_number": number}
         if caller_id:
             wanted["outbound_caller_id"] = caller_id
-        made = await self._calling.json(http, "POST", "/call", json=wanted)
-        call_id = made.get("call_id") if isinstance(made, dict) else None
-        return Originated(str(call_id) if call_id else None)
+        return Originated(Fields(await self._calling.json(http, "POST", "/call", json=wanted)).text("call_id"))
 
     async def recording(self, http: httpx.AsyncClient, url: str) -> Recording:
         """Fetch a recording or voicemail; the key goes to Dialpad's own hosts only.
@@ -254,17 +243,9 @@ class DialpadAdapter:
         Raises:
             PhoneSystemError: it cannot be had.
         """
-        if not self._is_own(url):
+        if not is_vendors(url, OWN_DOMAIN, httpx.URL(self._options.api_base)):
             raise GivenUp("The recording is not on a host of Dialpad; our key is not sent there.")
         return await fetch_media(NAME, http, url, await self._credentials.headers(http, fresh=False))
-
-    def _is_own(self, url: str) -> bool:
-        try:
-            asked, own = httpx.URL(url), httpx.URL(self._options.api_base)
-        except httpx.InvalidURL:
-            return False
-        is_vendor = asked.host == "dialpad.com" or asked.host.endswith(".dialpad.com")
-        return asked.netloc == own.netloc or (is_vendor and asked.scheme == "https")
 
 
 def _epoch_ms(moment: datetime) -> int:

@@ -5,28 +5,18 @@ Ids are beyond what a double holds, and are numbers in events but text in the hi
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
-from typing import Any, ClassVar
+from datetime import datetime
+from typing import ClassVar
 
 import msgspec
 
 from trunkline.domain import phone
 from trunkline.domain.events import CallEvent, Direction, EndReason, EventKind, Party, PartyKind
 from trunkline.phone_systems.base import Unreadable
-from trunkline.phone_systems.dialpad.claims import (
-    as_mapping,
-    as_number,
-    as_party,
-    as_seconds,
-    as_text,
-    is_true,
-    links_in,
-    texts_in,
-    unique,
-)
+from trunkline.phone_systems.dialpad.claims import as_party, links_in, texts_in, unique
+from trunkline.phone_systems.loose import Fields
 
-_MS = 1000.0
-_LATEST_MS = 32_503_680_000_000  # the year 3000; what is later is no time
+_PER_S = 1000.0  # Dialpad counts in milliseconds
 _NO_IDS = {"", "0", "null", "none"}
 _PEOPLE = {"user", "room"}
 _OPENING = {"calling", "preanswer", "queued", "ringing", "connected"}
@@ -79,12 +69,12 @@ class Leg:
     DIRECTIONS: ClassVar[Mapping[str, Direction]] = {"inbound": Direction.INBOUND, "outbound": Direction.OUTBOUND}
     GROUPS: ClassVar[Mapping[str, PartyKind]] = {"callrouter": PartyKind.MENU}  # any other group is a queue
 
-    def __init__(self, system: str, account: str, claims: Mapping[str, Any], received_at: datetime) -> None:
+    def __init__(self, system: str, account: str, claims: Fields, received_at: datetime) -> None:
         self._system = system
         self._account = account
         self._claims = claims
         self._received_at = received_at
-        self.state = (as_text(claims.get("state")) or "").lower()
+        self.state = (claims.text("state") or "").lower()
         self.call_id = self._id("call_id")
         if self.call_id is None:
             raise Unreadable("The event names no call.")
@@ -95,13 +85,13 @@ class Leg:
             for key in dict.fromkeys((self.call_id, *parents, self._id("operator_call_id")))
             if key and key != self.call_key
         )
-        target = as_mapping(claims.get("target"))
-        self._target_type = (as_text(target.get("type")) or "").lower()
+        target = claims.inner("target")
+        self._target_type = (target.text("type") or "").lower()
         self.is_person = self._target_type in _PEOPLE
         self._party = as_party(target, PartyKind.AGENT) if self.is_person else self._group(target)
-        self._is_internal = is_true(claims.get("is_internal"))
-        self._is_outbound = as_text(claims.get("direction")) == "outbound"
-        self._is_transferred = is_true(claims.get("is_transferred"))
+        self._is_internal = bool(claims.flag("is_internal"))
+        self._is_outbound = claims.text("direction") == "outbound"
+        self._is_transferred = bool(claims.flag("is_transferred"))
 
     # What it says -----------------------------------------------------------------------------------------------
 
@@ -173,7 +163,7 @@ class Leg:
         if not self._is_outbound:
             return self._event(EventKind.ANSWERED, at, leg=self.call_id, party=self._party)
         if self._is_internal:  # the colleague's own leg tells the rest
-            colleague = as_party(as_mapping(self._claims.get("contact")), PartyKind.AGENT)
+            colleague = as_party(self._claims.inner("contact"), PartyKind.AGENT)
             return self._event(EventKind.ANSWERED, at, party=colleague)
         return self._event(EventKind.ANSWERED, at, leg=self._line, party=Party(PartyKind.EXTERNAL))
 
@@ -208,10 +198,10 @@ class Leg:
 
     def _record(self, began: datetime, ended: datetime | None) -> CallEvent:
         connected = self._connected() if self.is_person else None
-        total_s = _seconds(began, ended) if ended else as_seconds(self._claims.get("total_duration"))
+        total_s = _seconds(began, ended) if ended else self._length_s("total_duration")
         talk_s = _seconds(connected, ended) if connected and ended else None
         if connected and talk_s is None:
-            talk_s = as_seconds(self._claims.get("duration"))
+            talk_s = self._length_s("duration")
         record = self._event(EventKind.RECORD, began, party=self._party if self.is_person else None)
         return msgspec.structs.replace(
             record, ring_s=_seconds(began, connected) if connected else None, talk_s=talk_s, total_s=total_s
@@ -222,9 +212,9 @@ class Leg:
         media += [(EventKind.RECORDING, url) for url in self._recordings()]
         told = [self._event(kind, at, media_url=url) for kind, url in media]
         for key in dict.fromkeys((*_CONTENT, *([self.state] if self.state.endswith("transcription") else []))):
-            told += [self._event(EventKind.CONTENT, at, text=text) for text in texts_in(self._claims.get(key))]
+            told += [self._event(EventKind.CONTENT, at, text=text) for text in texts_in(self._claims.held.get(key))]
         if self.state not in _TALKING:
-            notes = (text for key in _NOTES for text in texts_in(self._claims.get(key)))
+            notes = (text for key in _NOTES for text in texts_in(self._claims.held.get(key)))
             told += [self._event(EventKind.ANNOTATED, at, text=text) for text in notes]
         return told
 
@@ -253,51 +243,46 @@ class Leg:
             return EndReason.UNKNOWN
         return EndReason.NO_ANSWER if self._is_root else EndReason.CANCELLED
 
-    def _group(self, target: Mapping[str, Any]) -> Party | None:
+    def _group(self, target: Fields) -> Party | None:
         return as_party(target, self.GROUPS.get(self._target_type, PartyKind.QUEUE)) if target else None
 
     def _voicemails(self) -> list[str]:
-        details = links_in(self._claims.get("recording_details"), voicemail=True)
-        return unique(
-            [
-                *details,
-                *links_in(self._claims.get("voicemail_link")),
-                *links_in(self._claims.get("voicemail_share_link")),
-            ]
-        )[:1]
+        details = links_in(self._claims.held.get("recording_details"), voicemail=True)
+        return unique([*details, *self._links("voicemail_link", "voicemail_share_link")])[:1]
 
     def _recordings(self) -> list[str]:
         """Addresses of recordings; pages to share them only where there is nothing else."""
-        links = [*links_in(self._claims.get("recording_details")), *links_in(self._claims.get("recording_url"))]
-        shared = [
-            *links_in(self._claims.get("call_recording_share_links")),
-            *links_in(self._claims.get("admin_call_recording_share_links")),
-        ]
-        return [link for link in unique(links or shared) if link not in self._voicemails()]
+        links = self._links("recording_details", "recording_url")
+        links = links or self._links("call_recording_share_links", "admin_call_recording_share_links")
+        return [link for link in unique(links) if link not in self._voicemails()]
+
+    def _links(self, *keys: str) -> list[str]:
+        return [link for key in keys for link in links_in(self._claims.held.get(key))]
 
     def _did(self) -> str | None:
         if self._is_internal:
             return None
-        dialled = as_text(as_mapping(self._claims.get("entry_point_target")).get("phone"))
-        own = as_text(self._claims.get("internal_number")) if self._is_root else None
+        dialled = self._claims.inner("entry_point_target").text("phone")
+        own = self._claims.text("internal_number") if self._is_root else None
         return dialled or (None if own == "blocked" else own)  # blocked: the agent shows no number
 
     def _name(self) -> str | None:
         """The outside party's; Dialpad writes the number where it knows no name."""
-        name = as_text(as_mapping(self._claims.get("contact")).get("name"))
+        name = self._claims.inner("contact").text("name")
         if self._is_internal or phone.is_withheld(name):
             return None
         return name if name and any(letter.isalpha() for letter in name) else None
 
     def _id(self, key: str) -> str | None:
-        text = as_text(self._claims.get(key))
+        text = self._claims.text(key)
         return None if text is None or text.lower() in _NO_IDS else text
 
     def _moment(self, key: str) -> datetime | None:
-        number = as_number(self._claims.get(key))
-        if number is None or not 0 < number < _LATEST_MS:
-            return None
-        return datetime.fromtimestamp(number / _MS, UTC)
+        return self._claims.epoch(key, per_s=_PER_S)
+
+    def _length_s(self, key: str) -> float | None:
+        """Nothing took no time: a length of zero is one that Dialpad does not know."""
+        return self._claims.seconds(key, per_s=_PER_S) or None
 
     def _event(
         self,
@@ -310,7 +295,7 @@ class Leg:
         media_url: str | None = None,
         text: str | None = None,
     ) -> CallEvent:
-        direction = self.DIRECTIONS.get(as_text(self._claims.get("direction")) or "")
+        direction = self.DIRECTIONS.get(self._claims.text("direction") or "")
         queue = self._party.name if self._party and self._party.kind is PartyKind.QUEUE else None
         return CallEvent(
             system=self._system,
@@ -321,9 +306,7 @@ class Leg:
             leg_key=leg,
             aliases=self._others,
             direction=Direction.INTERNAL if self._is_internal else direction,
-            external_number=None
-            if self._is_internal
-            else as_text(self._claims.get("external_number"), keep_empty=True),
+            external_number=None if self._is_internal else self._claims.text_or_empty("external_number"),
             external_name=self._name(),
             did=self._did(),
             party=party,

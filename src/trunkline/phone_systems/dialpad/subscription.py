@@ -7,6 +7,7 @@ import httpx
 
 from trunkline.phone_systems.base import LinkState
 from trunkline.phone_systems.errors import GivenUp
+from trunkline.phone_systems.loose import Fields
 from trunkline.phone_systems.vendor_api import VendorApi
 
 STATES = (
@@ -51,33 +52,34 @@ class Subscription:
 
     async def _webhook(self, http: httpx.AsyncClient, address: str) -> tuple[str, bool]:
         async for hook in self._all(http, "/webhooks"):
-            if hook.get("hook_url") != address or not hook.get("id"):
+            hook_id = hook.text("id")
+            if hook.text("hook_url") != address or hook_id is None:
                 continue
-            signature = hook.get("signature")
-            if isinstance(signature, dict) and signature.get("secret") == self._secret:
-                return str(hook["id"]), False
-            await self._api.ask(http, "PATCH", f"/webhooks/{hook['id']}", json={"secret": self._secret})
-            return str(hook["id"]), True
-        made = await self._api.json(http, "POST", "/webhooks", json={"hook_url": address, "secret": self._secret})
-        if not isinstance(made, dict) or not made.get("id"):
+            if hook.inner("signature").held.get("secret") == self._secret:
+                return hook_id, False
+            await self._api.ask(http, "PATCH", f"/webhooks/{hook_id}", json={"secret": self._secret})
+            return hook_id, True
+        wanted = {"hook_url": address, "secret": self._secret}
+        made = Fields(await self._api.json(http, "POST", "/webhooks", json=wanted)).text("id")
+        if made is None:
             raise GivenUp("Dialpad made a webhook without an id.")
-        return str(made["id"]), True
+        return made, True
 
     async def _subscription(self, http: httpx.AsyncClient, webhook_id: str) -> bool:
         async for order in self._all(http, "/subscriptions/call", self._target):
-            webhook = order.get("webhook")
-            if not isinstance(webhook, dict) or str(webhook.get("id")) != webhook_id or not order.get("id"):
+            order_id = order.text("id")
+            if order.inner("webhook").text("id") != webhook_id or order_id is None:
                 continue
             if self._is_complete(order):
                 return False
-            states = sorted({*STATES, *_states(order)})
+            states = sorted({*STATES, *order.texts("call_states")})
             wanted = {
                 "enabled": True,
                 "call_states": states,
                 "group_calls_only": False,
                 "endpoint_id": _whole(webhook_id),
             }
-            await self._api.ask(http, "PATCH", f"/subscriptions/call/{order['id']}", json=wanted)
+            await self._api.ask(http, "PATCH", f"/subscriptions/call/{order_id}", json=wanted)
             return True
         wanted = {
             "endpoint_id": _whole(webhook_id),
@@ -90,31 +92,23 @@ class Subscription:
         return True
 
     @staticmethod
-    def _is_complete(order: Mapping[str, Any]) -> bool:
-        states = _states(order)
+    def _is_complete(order: Fields) -> bool:
+        states = set(order.texts("call_states"))
         is_whole = "all" in states or set(STATES) <= states
-        return bool(order.get("enabled")) and is_whole and not order.get("group_calls_only")
+        return bool(order.flag("enabled")) and is_whole and not order.flag("group_calls_only")
 
     async def _all(
         self, http: httpx.AsyncClient, path: str, wanted: Mapping[str, Any] | None = None
-    ) -> AsyncIterator[dict[str, Any]]:
+    ) -> AsyncIterator[Fields]:
         cursor: str | None = None
         for _ in range(MOST_PAGES):
-            page = await self._api.json(
-                http, "GET", path, params={**(wanted or {}), **({"cursor": cursor} if cursor else {})}
-            )
-            items = page.get("items") if isinstance(page, dict) else None
-            for item in items if isinstance(items, list) else []:
-                if isinstance(item, dict):
-                    yield item
-            cursor = page.get("cursor") if isinstance(page, dict) else None
+            asked = {**(wanted or {}), **({"cursor": cursor} if cursor else {})}
+            page = Fields(await self._api.json(http, "GET", path, params=asked))
+            for item in page.each("items"):
+                yield item
+            cursor = page.text("cursor")
             if not cursor:
                 return
-
-
-def _states(order: Mapping[str, Any]) -> set[str]:
-    states = order.get("call_states")
-    return {state for state in states if isinstance(state, str)} if isinstance(states, list) else set()
 
 
 def _whole(text: str) -> int | str:

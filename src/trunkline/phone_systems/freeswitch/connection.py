@@ -1,14 +1,13 @@
 """The connection that stays: what to send us, is it alive, and what happened while we were away."""
 
 import asyncio
-import random
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 import msgspec
 import structlog
 
-from trunkline.phone_systems.base import Deliver, LinkState, RawMessage, Report
+from trunkline.phone_systems.base import Deliver, RawMessage, Report
 from trunkline.phone_systems.freeswitch.parse import EVENTS, LIVE_CALLS
 from trunkline.phone_systems.freeswitch.session import (
     TROUBLE,
@@ -16,15 +15,12 @@ from trunkline.phone_systems.freeswitch.session import (
     LoginRefused,
     Session,
     TurnedAway,
-    first_of,
     opened,
-    why,
 )
 from trunkline.phone_systems.freeswitch.wire import Event, read_event, text_of, whole
+from trunkline.phone_systems.streams import Pauses, Teller, first_of, why
 
 log = structlog.get_logger(__name__)
-
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
 
 
 class _ListRefused(Exception):
@@ -38,16 +34,15 @@ class Connection:
         self._login = login
         self._is_relevant = is_relevant
         self._deliver = deliver
-        self._report = report
+        self._teller = Teller("freeswitch", report)
         self._core = ""
         self._restarted = asyncio.Event()
-        self._last_said: str | None = None
 
     async def run(self) -> None:
         """Stay connected until cancelled; pauses between attempts grow to half a minute."""
-        pause = FIRST_PAUSE_S
+        pauses = Pauses()
         while True:
-            await self._say("connecting")
+            await self._teller.say("connecting")
             needs_fixing = False
             try:
                 await self._once()
@@ -57,12 +52,12 @@ class Connection:
                 reason = f"FreeSWITCH at {self._login} does not answer ({why(error)}); trying again."
             else:
                 reason = "FreeSWITCH closed the connection; trying again."
-            if self._last_said == "connected":
-                pause = FIRST_PAUSE_S
-            pause = LONGEST_PAUSE_S if needs_fixing else pause
-            await self._say("disconnected", reason)
-            await asyncio.sleep(pause * random.uniform(0.5, 1.0))
-            pause = min(LONGEST_PAUSE_S, pause * 2)
+            if self._teller.was_connected:
+                pauses.begin_anew()
+            if needs_fixing:
+                pauses.be_long()
+            await self._teller.say("disconnected", reason)
+            await pauses.wait()
 
     def _refusal(self, error: Exception) -> str:
         if isinstance(error, LoginRefused):
@@ -85,7 +80,7 @@ class Connection:
         await session.sign_in(self._login.password)
         await session.ask(f"event json {EVENTS}")
         await self._list_calls(session)
-        await self._say("connected")
+        await self._teller.say("connected")
         while True:
             await self._restarted.wait()
             await self._list_calls(session)
@@ -144,14 +139,6 @@ class Connection:
             return datetime.fromtimestamp(second, UTC) if second else datetime.now(UTC)
         except (OverflowError, ValueError, OSError):
             return datetime.now(UTC)
-
-    async def _say(self, state: str, detail: str | None = None) -> None:
-        if state == "connecting" and self._last_said is not None:
-            return  # attempt after attempt is still the same trouble
-        if state != self._last_said:
-            log.info("freeswitch", state=state, detail=detail)
-        self._last_said = state
-        await self._report(LinkState(state, detail))
 
 
 def _as_list(value: object) -> list[object]:

@@ -16,11 +16,10 @@ from trunkline.phone_systems.freeswitch.session import (
     LoginRefused,
     Session,
     TurnedAway,
-    first_of,
     opened,
-    why,
 )
 from trunkline.phone_systems.freeswitch.wire import read_event
+from trunkline.phone_systems.streams import first_of, why
 
 RESULT_WAIT_S = 2.0  # what cannot be dialled at all is known at once; a phone that rings says nothing yet
 

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from trunkline.phone_systems.freeswitch.wire import FramingLost, Message, Splitter
@@ -89,7 +89,7 @@ class Session:
             async with asyncio.timeout(SILENCE_S):
                 return await self._reader.read(READ_SIZE)
         except TimeoutError:
-            raise Silent from None
+            raise Silent(f"it said nothing for {SILENCE_S:.0f} seconds") from None
 
     def _take(self, message: Message) -> None:
         if message.kind == "auth/request":
@@ -136,25 +136,3 @@ async def opened(login: Login, on_events: Callable[[Sequence[bytes]], Awaitable[
     async with asyncio.timeout(CONNECT_TIMEOUT_S):
         reader, writer = await asyncio.open_connection(login.host, login.port)
     return Session(reader, writer, on_events)
-
-
-async def first_of(*coroutines: Coroutine[None, None, None]) -> None:
-    """Run side by side until the first ends or fails, then stop the others."""
-    tasks = [asyncio.create_task(coroutine) for coroutine in coroutines]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-    for task in done:
-        task.result()
-
-
-def why(error: BaseException) -> str:
-    """A few words about trouble of a connection."""
-    if isinstance(error, ConnectionRefusedError):
-        return "connection refused"
-    if isinstance(error, Silent):
-        return f"it said nothing for {SILENCE_S:.0f} seconds"
-    return "no answer in time" if isinstance(error, TimeoutError) else str(error) or type(error).__name__

@@ -25,6 +25,7 @@ from trunkline.phone_systems.base import (
     RawMessage,
     Recording,
     Unreadable,
+    history_record,
 )
 from trunkline.phone_systems.delivery import Answer, Delivery, Refused, any_holds, fingerprint
 from trunkline.phone_systems.loose import LONGEST_ID, Fields
@@ -200,7 +201,4 @@ def _event_id(body: bytes) -> str:
 
 
 def _call_message(body: Fields) -> RawMessage:
-    encoded = body.encoded()
-    call_id = body.inner("resource").id("id") or ""
-    delivery_id = f"{HISTORY_KIND}:{call_id[:200]}:{fingerprint(encoded)}"
-    return RawMessage(encoded, datetime.now(UTC), delivery_id=delivery_id, kind=HISTORY_KIND)
+    return history_record(body.encoded(), body.inner("resource").id("id"), datetime.now(UTC))

@@ -252,7 +252,7 @@ def _voicemails(story: Story, *, is_answered: bool, at: datetime | None = None) 
     found = story.thing.inner("voicemail")
     if found:
         return _voicemail(story, found, at=at)
-    left = story.thing.is_true("hasVoicemail") and not is_answered
+    left = bool(story.thing.flag("hasVoicemail")) and not is_answered
     return [story.event(EventKind.VOICEMAIL, at or story.thing.time("completedAt"))] if left else []
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 
 from trunkline.domain.events import CallEvent, Direction, EndReason, EventKind, Party, PartyKind
-from trunkline.phone_systems.base import HISTORY_KIND, RawMessage, Unreadable
+from trunkline.phone_systems.base import RawMessage, Unreadable, history_record
 from trunkline.phone_systems.delivery import fingerprint
 from trunkline.phone_systems.ringcentral.shop import NOBODY, SYSTEM, End, Id, Shop, utc
 
@@ -110,7 +110,7 @@ def record_message(raw: bytes, since: datetime, until: datetime, now: datetime) 
     record = msgspec.json.decode(raw, type=_Record)
     if record.said in _UNFINISHED or record.start_time is None or not since <= utc(record.start_time) < until:
         return None
-    return RawMessage(raw, now, f"history:{fingerprint(record.id)}:{fingerprint(raw)}", HISTORY_KIND)
+    return history_record(raw, fingerprint(record.id), now)
 
 
 def read_record(shop: Shop, message: RawMessage) -> list[CallEvent]:

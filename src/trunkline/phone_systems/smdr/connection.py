@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import ipaddress
-import random
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -13,12 +12,12 @@ import structlog
 
 from trunkline.phone_systems.base import Deliver, LinkState, Report
 from trunkline.phone_systems.smdr.lines import Receiver, without_telnet
+from trunkline.phone_systems.streams import Pauses, why
 
 log = structlog.get_logger(__name__)
 
 CONNECT_TIMEOUT_S = 10.0
 PROMPT_TIMEOUT_S = 5.0
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
 READ_SIZE = 16 * 1024
 # A PBX says nothing all night; only the operating system can tell whether it is still there.
 _KEEP_ALIVE = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4))
@@ -70,7 +69,7 @@ class Caller:
 
     async def run(self) -> None:
         """Stay connected until cancelled; pauses between attempts grow to half a minute."""
-        pause = FIRST_PAUSE_S
+        pauses = Pauses()
         where = f"{self._host}:{self._port}"
         await self._teller.say("connecting")
         while True:
@@ -78,17 +77,16 @@ class Caller:
                 await self._once()
             except _LoginRefused:
                 reason = f"The phone system at {where} refused the sign-in: check username and password."
-                pause = LONGEST_PAUSE_S
+                pauses.be_long()
             # ValueError: an impossible host name; OverflowError: an impossible port.
             except (OSError, EOFError, ValueError, OverflowError) as error:
-                reason = f"The phone system at {where} does not answer ({_why(error)}); trying again."
+                reason = f"The phone system at {where} does not answer ({why(error)}); trying again."
             else:
                 reason = f"The phone system at {where} closed the connection; trying again."
             if self._teller.last and self._teller.last.state == "connected":
-                pause = FIRST_PAUSE_S
+                pauses.begin_anew()
             await self._teller.say("disconnected", reason)
-            await asyncio.sleep(pause * random.uniform(0.5, 1.0))
-            pause = min(LONGEST_PAUSE_S, pause * 2)
+            await pauses.wait()
 
     async def _once(self) -> None:
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
@@ -119,15 +117,14 @@ class Listener:
 
     async def run(self) -> None:
         """Listen until cancelled; where the port is taken, try again."""
-        pause = FIRST_PAUSE_S
+        pauses = Pauses()
         while True:
             try:
                 server = await asyncio.start_server(self._called, self._host, self._port)
             except (OSError, ValueError, OverflowError) as error:
-                why = f"Nothing can be received at {self._host}:{self._port} ({_why(error)}); trying again."
-                await self._teller.say("disconnected", why)
-                await asyncio.sleep(pause * random.uniform(0.5, 1.0))
-                pause = min(LONGEST_PAUSE_S, pause * 2)
+                reason = f"Nothing can be received at {self._host}:{self._port} ({why(error)}); trying again."
+                await self._teller.say("disconnected", reason)
+                await pauses.wait()
                 continue
             try:
                 await self._teller.say("connecting", f"Waiting for the phone system to connect to port {self._port}.")
@@ -169,7 +166,7 @@ class Listener:
             await self._teller.say("connected")
             await _read(reader, self._new(), self._deliver)
         except OSError as error:
-            reason = f"The connection from the phone system broke ({_why(error)}); waiting for it to come back."
+            reason = f"The connection from the phone system broke ({why(error)}); waiting for it to come back."
         finally:
             self._connected -= 1
         if not self._connected:
@@ -265,9 +262,3 @@ async def _hang_up(writer: asyncio.StreamWriter) -> None:
     writer.transport.abort()
     with contextlib.suppress(OSError):
         await writer.wait_closed()
-
-
-def _why(error: BaseException) -> str:
-    if isinstance(error, ConnectionRefusedError):
-        return "connection refused"
-    return "no answer in time" if isinstance(error, TimeoutError) else str(error) or type(error).__name__

@@ -14,7 +14,16 @@ from twilio.request_validator import (  # type: ignore[import-untyped]
     get_signature_algorithm,
 )
 
-from trunkline.phone_systems.base import HISTORY_KIND, Capability, Originated, Parsed, RawMessage, Recording, Unreadable
+from trunkline.phone_systems.base import (
+    HISTORY_KIND,
+    Capability,
+    Originated,
+    Parsed,
+    RawMessage,
+    Recording,
+    Unreadable,
+    history_record,
+)
 from trunkline.phone_systems.delivery import Answer, Delivery, Refused, fingerprint
 from trunkline.phone_systems.errors import NeedsFixing
 from trunkline.phone_systems.loose import LONGEST_ID, Fields
@@ -186,7 +195,7 @@ class TwilioAdapter:
             for one in recordings
         ]
         body = msgspec.json.encode({"call": kept, "recordings": heard})
-        return RawMessage(body, datetime.now(UTC), f"history:{row.id('sid')}:{fingerprint(body)}", HISTORY_KIND)
+        return history_record(body, row.id("sid"), datetime.now(UTC))
 
     async def originate(
         self, http: httpx.AsyncClient, agent: str, number: str, *, caller_id: str | None = None

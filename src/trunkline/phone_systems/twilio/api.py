@@ -11,7 +11,7 @@ from aiolimiter import AsyncLimiter
 from trunkline.phone_systems.base import Recording
 from trunkline.phone_systems.errors import GivenUp
 from trunkline.phone_systems.loose import Fields
-from trunkline.phone_systems.media_fetch import fetch_media
+from trunkline.phone_systems.media_fetch import fetch_media, is_vendors
 from trunkline.phone_systems.vendor_api import FixedCredentials, VendorApi
 
 NAME = "Twilio"
@@ -96,7 +96,7 @@ class TwilioApi:
         Raises:
             PhoneSystemError: it cannot be had, or the address is not Twilio's.
         """
-        if not self._is_twilios(url):
+        if not is_vendors(url, OWN_DOMAIN, self._base):
             raise GivenUp("The address of the recording is not Twilio's; our credentials were not sent there.")
         address = url if url.endswith(_SOUNDS) else f"{url}.mp3"
         return await fetch_media(NAME, http, address, {"authorization": self._signed})
@@ -107,15 +107,6 @@ class TwilioApi:
         if url is None and (uri := recording.text("uri")):
             url = str(self._base.join(uri)).removesuffix(".json")
         return url
-
-    def _is_twilios(self, url: str) -> bool:
-        try:
-            address = httpx.URL(url)
-        except httpx.InvalidURL:
-            return False
-        own = address.host == OWN_DOMAIN or address.host.endswith(f".{OWN_DOMAIN}")
-        ours = (address.scheme, address.netloc) == (self._base.scheme, self._base.netloc)
-        return (own and address.scheme == "https") or ours
 
 
 def _days(name: str, since: datetime, until: datetime) -> dict[str, str]:

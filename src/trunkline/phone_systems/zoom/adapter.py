@@ -13,12 +13,21 @@ import httpx
 import msgspec
 
 from trunkline.domain.events import CallEvent, EventKind
-from trunkline.phone_systems.base import HISTORY_KIND, Capability, Parsed, RawMessage, Recording, Unreadable
+from trunkline.phone_systems.base import (
+    HISTORY_KIND,
+    Capability,
+    Parsed,
+    RawMessage,
+    Recording,
+    Unreadable,
+    history_record,
+)
 from trunkline.phone_systems.delivery import Answer, Delivery, Refused, any_holds, fingerprint
 from trunkline.phone_systems.loose import Fields
 from trunkline.phone_systems.options import read_options
-from trunkline.phone_systems.zoom import live, rows
+from trunkline.phone_systems.zoom import live, rows, transcripts
 from trunkline.phone_systems.zoom.api import ZoomApi
+from trunkline.phone_systems.zoom.transcripts import Transcripts
 
 HANDSHAKE = "endpoint.url_validation"
 
@@ -56,6 +65,7 @@ class ZoomAdapter:
         self._api = ZoomApi(
             options.account_id, options.client_id, options.client_secret, options.api_base, options.login_base
         )
+        self._transcripts = Transcripts(self._api)
 
     @classmethod
     def configure(cls, account: str, options: Mapping[str, object]) -> Self:
@@ -87,17 +97,22 @@ class ZoomAdapter:
         return RawMessage(delivery.body, delivery.received_at, delivery_id=_delivery_id(body, delivery.body))
 
     def parse(self, message: RawMessage) -> list[Parsed]:
-        """The events in one delivery or one row of the history.
+        """The events in one delivery, one row of the history or one transcript.
 
         Raises:
             Unreadable: it is no JSON object, or does not say which call it is about.
         """
         if message.kind == HISTORY_KIND:
-            row = Fields.read(message.body, "The row of Zoom's history")
-            return [*rows.record(self._told(message.received_at, HISTORY_KIND), row)]
+            row, told = (
+                Fields.read(message.body, "The row of Zoom's history"),
+                self._told(message.received_at, HISTORY_KIND),
+            )
+            if (transcript := row.text("transcript")) is not None:
+                return [*transcripts.events(told, row.inner("recording"), transcript)]
+            return [*rows.record(told, row)]
         body = Fields.read(message.body, "Zoom's message")
         event = body.text("event") or ""
-        told = self._told(body.epoch_ms("event_ts") or message.received_at, event)
+        told = self._told(body.epoch("event_ts", per_s=1000) or message.received_at, event)
         return [*live.events(told, event, body.inner("payload").inner("object"))]
 
     def _told(self, at: datetime, vendor_kind: str) -> CallEvent:
@@ -106,13 +121,16 @@ class ZoomAdapter:
     async def history(
         self, http: httpx.AsyncClient, since: datetime, until: datetime
     ) -> AsyncIterator[list[RawMessage]]:
-        """Pages of rows of the call history of the calls that began from `since` to before `until` (UTC).
+        """Pages of rows of the call history of the calls that began from `since` to before `until` (UTC), then what is
+        new of the transcripts of their recordings.
 
         Raises:
             PhoneSystemError: the history could not be read to its end.
         """
         async for page in self._api.call_history(http, since, until):
             yield [_row_message(row) for row in page]
+        async for transcript in self._transcripts.fetched(http, since, until):
+            yield [transcript]
 
     async def recording(self, http: httpx.AsyncClient, url: str) -> Recording:
         """Fetch a recording or voicemail. Our token goes to Zoom's own hosts only.
@@ -148,7 +166,4 @@ def _delivery_id(body: Fields, whole: bytes) -> str:
 
 
 def _row_message(row: Fields) -> RawMessage:
-    body = row.encoded()
-    record_id = row.id("call_history_uuid", "id", "call_id") or ""
-    delivery_id = f"{HISTORY_KIND}:{record_id[:200]}:{fingerprint(body)}"
-    return RawMessage(body, datetime.now(UTC), delivery_id=delivery_id, kind=HISTORY_KIND)
+    return history_record(row.encoded(), row.id("call_history_uuid", "id", "call_id"), datetime.now(UTC))

@@ -103,7 +103,7 @@ def record(told: CallEvent, row: Fields) -> list[CallEvent]:
 
 
 def _left_voicemail(row: Fields, result: str) -> bool:
-    return result == words.VOICEMAIL_RESULT or row.is_true("has_voicemail") or row.id("voicemail_id") is not None
+    return result == words.VOICEMAIL_RESULT or bool(row.flag("has_voicemail")) or row.id("voicemail_id") is not None
 
 
 def _party(row: Fields, ours: str) -> Party | None:

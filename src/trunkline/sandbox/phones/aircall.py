@@ -186,7 +186,6 @@ class AircallSpeaker:
             good + b',"token":"' + token.encode() + b'"}',
             b'{"token":"wrong",' + letter.body.removeprefix(b"{"),
             b"[" * 100_000,
-            letter.body + b" " * (1024 * 1024),
         ]
         return [replace(letter, body=body) for body in forged]
 
