@@ -11,6 +11,7 @@ from aiolimiter import AsyncLimiter
 
 from trunkline.phone_systems.base import Recording
 from trunkline.phone_systems.errors import GivenUp, NeedsFixing, RetryLater
+from trunkline.phone_systems.media_fetch import fetch_media
 from trunkline.phone_systems.three_cx.call_log import Row
 from trunkline.phone_systems.vendor_api import RENEW_BEFORE_S, TIMEOUT_S, Token, TokenCredentials, VendorApi
 
@@ -39,8 +40,8 @@ class Api:
     def __init__(self, base_url: str, client_id: str, client_secret: str) -> None:
         self._base_url = base_url.rstrip("/")
         self._form = {"client_id": client_id, "client_secret": client_secret, "grant_type": "client_credentials"}
-        credentials = TokenCredentials(self._sign_in)
-        self._api = VendorApi(NAME, base_url, credentials, AsyncLimiter(_REQUESTS, _PER_S))
+        self._credentials = TokenCredentials(self._sign_in)
+        self._api = VendorApi(NAME, base_url, self._credentials, AsyncLimiter(_REQUESTS, _PER_S))
 
     async def _sign_in(self, http: httpx.AsyncClient) -> Token:
         try:
@@ -102,13 +103,11 @@ class Api:
         Raises:
             PhoneSystemError: it cannot be had.
         """
-        answer = await self._api.ask(http, "GET", url)
-        media_type = answer.headers.get("content-type", "").partition(";")[0].strip()
-        return Recording(media_type or "audio/wav", _whole(answer.content))
-
-
-async def _whole(content: bytes) -> AsyncIterator[bytes]:
-    yield content
+        address = self._api.address(url)
+        try:
+            return await fetch_media(NAME, http, address, await self._credentials.headers(http, fresh=False))
+        except NeedsFixing:  # the token may have been replaced
+            return await fetch_media(NAME, http, address, await self._credentials.headers(http, fresh=True))
 
 
 def _reason(answer: Mapping[str, Any]) -> str:
