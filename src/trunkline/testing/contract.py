@@ -49,15 +49,22 @@ ORDERS = 12
 _CALL = Dialled(AT)
 
 
-def contract(speaker: Speaker) -> type["AdapterContract"]:
-    """The tests for the adapter of the system that `speaker` plays."""
+def contract(speaker: Speaker, *, traces: str | None = None) -> type["AdapterContract"]:
+    """The tests for the adapter of the system that `speaker` plays.
+
+    `traces` is the folder of its traces where that is not named after the system: one that is heard in two ways.
+    """
     parts: list[type[AdapterContract]] = []
     if isinstance(speaker, WebhookSpeaker):
         parts.append(WebhookContract)
     if isinstance(speaker, HistorySpeaker):
         parts.append(HistoryContract)
     bases = tuple(parts) or (AdapterContract,)
-    return type(f"Test{speaker.system.title()}", bases, {"speaker": speaker, "__test__": True})
+    return type(
+        f"Test{speaker.system.title()}",
+        bases,
+        {"speaker": speaker, "traces": traces or speaker.system, "__test__": True},
+    )
 
 
 def _is_answered(call: Call) -> bool:
@@ -88,6 +95,7 @@ class AdapterContract:
 
     __test__ = False
     speaker: ClassVar[Any]
+    traces: ClassVar[str]
 
     def adapter(self, *secrets: str) -> Adapter:
         """The adapter, as found by its name."""
@@ -129,7 +137,7 @@ class AdapterContract:
     def test_a_scenario_is_as_recorded(self, scenario: str, phone_traces: Path, records_traces: bool) -> None:
         spoken = self.speaker.play(scenario, _CALL)
         told = msgspec.json.format(msgspec.json.encode(self.calls([_as_message(said) for said in spoken])))
-        trace = phone_traces / self.speaker.system / f"{scenario}.jsonl"
+        trace = phone_traces / self.traces / f"{scenario}.jsonl"
         outcome = trace.with_suffix(".call.json")
         if records_traces:
             trace.parent.mkdir(parents=True, exist_ok=True)
