@@ -264,6 +264,13 @@ def test_a_record_alone_tells_the_whole_call() -> None:
     assert (call.external_number, call.started_at) == ("+14375550142", START)
 
 
+def test_a_record_names_the_agent_of_whom_only_the_extension_was_heard() -> None:
+    heard = [msgspec.structs.replace(one, party=Party(PartyKind.AGENT, "201")) if one.leg_key == "b" else one
+             for one in DIRECT]  # fmt: skip
+    call = fold([*heard, record(ring_s=5.0, talk_s=60.0)])
+    assert (call.answered_by, call.last_agent) == (DANA, DANA)
+
+
 def test_a_record_without_a_wait_is_counted_back_from_its_end() -> None:
     assert fold([record(talk_s=60.0)]).wait_s == 10.0
 

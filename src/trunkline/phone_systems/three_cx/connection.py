@@ -31,7 +31,7 @@ log = structlog.get_logger(__name__)
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
 LOOK_EVERY_S = 60.0
 LIST = "/callcontrol"
-_PARTICIPANT = re.compile(r"/callcontrol/([^/]+)/participants/([^/]+)/?")
+_PARTICIPANT = re.compile(r"/callcontrol/([\w*#+-]+)/participants/([\w-]+)/?")
 # `event_type`, a number in what 3CX sends. Others - digits that a caller dials among them - are not even kept.
 _CHANGED, _REMOVED = frozenset({"0", "upset", "upsert"}), frozenset({"1", "remove"})
 

@@ -56,6 +56,8 @@ class Floor:
 
     def seen(self, place: Place, held: dict[str, Any], event: Any, at: datetime) -> RawMessage:
         """A participant as it is now; `event` is what told of it, none where it stood in the list."""
+        if self._is_line(place[0]):
+            return Heard(*place, participant=held, event=event, dn_type=self._types[place[0]]).as_message(at)
         participant, before = Participant(held), self._seats.get(place)
         call, is_begun = self._call_of(place, participant, at, is_listed=event is None)
         is_same = before is not None and before.call is call
@@ -117,6 +119,10 @@ class Floor:
         keys = {self._seats[place].call.key for place in present}
         return [*messages, Listed(as_of, tuple(sorted(keys))).as_message(at)]
 
+    def _is_line(self, dn: str) -> bool:
+        """Whether this is a line to the outside: of the other end of a call it tells what the phones tell better."""
+        return kind_of(self._types.get(dn, "")) is PartyKind.EXTERNAL
+
     def _listed(self, entities: object) -> Iterator[tuple[Place, dict[str, Any]]]:
         for entity in entities if isinstance(entities, list) else []:
             found = Fields(entity)
@@ -125,7 +131,7 @@ class Floor:
                 self._types[dn] = found.id("type") or ""
             for held in participants if isinstance(participants, list) else []:
                 name = Fields(held).id("id")
-                if dn and name and isinstance(held, dict):
+                if dn and name and isinstance(held, dict) and not self._is_line(dn):
                     yield (dn, name), held
 
     def _call_of(self, place: Place, participant: Participant, at: datetime, *, is_listed: bool) -> tuple[_Call, bool]:
@@ -144,14 +150,12 @@ class Floor:
 
     def _direction(self, dn: str, participant: Participant) -> Direction | None:
         """Where the outside party is, as far as the first participant tells."""
-        kind = kind_of(self._types.get(dn, ""))
-        if kind is PartyKind.EXTERNAL:
-            return None
         if participant.number is None:
             return Direction.INTERNAL
         if participant.dials(dn):
             return Direction.OUTBOUND
-        is_reached = participant.status == "ringing" or kind is not PartyKind.AGENT or dn in self._platform
+        is_platform = kind_of(self._types.get(dn, "")) is not PartyKind.AGENT or dn in self._platform
+        is_reached = participant.status == "ringing" or is_platform
         return Direction.INBOUND if is_reached else None
 
     def _joins(self, call: _Call, before: _Seat | None, participant: Participant, at: datetime) -> tuple[str, ...]:

@@ -194,8 +194,6 @@ class _Reader:
         return PartyKind.QUEUE if dn in self._platform else kind_of(dn_type)
 
     def _changed(self) -> CallEvent:
-        if self._kind is PartyKind.EXTERNAL:  # the line on which the caller came, or is called
-            return self._tell(EventKind.STARTED, party=Party(PartyKind.EXTERNAL))
         if self._kind is not PartyKind.AGENT:
             return self._routed(self._told.dn, self._kind)
         kind = STATUSES.get(self._participant.status, EventKind.UNKNOWN)
@@ -244,7 +242,7 @@ class _Reader:
 
     def _tell(self, kind: EventKind, **fields: Any) -> CallEvent:
         told, call, other = self._told, self._call, self._participant
-        number = call.number if self._kind is PartyKind.EXTERNAL else other.number or call.number
+        number = other.number or call.number
         event = CallEvent(
             system=SYSTEM,
             account=self._account,
