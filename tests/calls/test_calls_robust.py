@@ -2,10 +2,9 @@
 
 import asyncio
 import secrets
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
-import msgspec
 import psycopg
 import pytest
 from calls_kit import (
@@ -23,14 +22,10 @@ from calls_kit import (
 )
 
 from trunkline.calls import sweeper as sweeper_module
-from trunkline.calls.account import PhoneAccount
 from trunkline.calls.sweeper import Sweeper
 from trunkline.domain.call import CallState
 from trunkline.phone_systems.base import RawMessage
 from trunkline.phone_systems.delivery import Delivery, Refused
-from trunkline.phone_systems.registry import adapter
-from trunkline.sandbox.phones.speaker import Dialled
-from trunkline.sandbox.phones.three_cx import LISTENER
 from trunkline.store.caller import NumberLookup
 from trunkline.store.database import Database, DatabaseUnavailable
 
@@ -98,21 +93,6 @@ async def test_a_list_of_live_calls_ends_calls_of_its_own_batch(room: Room) -> N
     shown = await room.call()
     assert shown.call.state is CallState.ENDED
     assert room.ended == [(TENANT, shown.id)]
-
-
-async def test_a_list_of_some_of_the_live_calls_ends_no_others(room: Room) -> None:
-    key = "not-a-real-secret-0000001"
-    office = PhoneAccount(TENANT, "office", "US", adapter("3cx", "office", {"secrets": [key]}))
-    asked = {"number": "+14375550143", "ringing_since": START}
-    lookup = RawMessage(msgspec.json.encode(asked), START, kind="lookup")
-    (ringing, *_) = LISTENER.play("answered", Dialled(START))
-    rings = RawMessage(ringing.body, START, kind=ringing.kind)
-    listed = {"told": "list", "as_of": START + timedelta(seconds=60), "live": ["live:10:+14375550142:20260302"]}
-    await room.hear(office, lookup, rings, RawMessage(msgspec.json.encode(listed), START, kind="stream"))
-    assert [one.call.state for one in await room.calls()] == [CallState.RINGING, CallState.RINGING]
-    await room.hear(office, RawMessage(msgspec.json.encode({**listed, "live": []}), START, kind="stream"))
-    states = {one.call.external_number: one.call.state for one in await room.calls()}
-    assert states == {"+14375550142": CallState.ENDED, "+14375550143": CallState.RINGING}
 
 
 async def test_a_whole_batch_of_an_unknown_account_blocks_nobody(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:

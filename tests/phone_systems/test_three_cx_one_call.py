@@ -199,6 +199,15 @@ def test_an_id_that_the_pbx_gives_anew_is_another_call() -> None:
     assert len(shop.calls()) == 3
 
 
+def test_an_id_that_a_pbx_gives_anew_after_a_restart_is_another_call_though_the_first_was_in_progress() -> None:
+    shop = Shop()
+    shop.takes(steps_of("answered", CALL)[:2])
+    (begun, *_) = steps_of("answered", Dialled(AT, caller="+14375550143"))
+    shop.lists(30, begun)  # the same ids of call and participant
+    assert [call.external_number for call in shop.calls()] == [CALL.caller, "+14375550143"]
+    assert shop.live.call_keys == {"live:10:+14375550143:20260302"}
+
+
 # Reconnected ------------------------------------------------------------------------------------------------------
 
 

@@ -26,6 +26,7 @@ Place = tuple[str, str]  # extension, participant
 
 @dataclass
 class _Call:
+    id: str
     key: str
     number: str | None
     direction: Direction | None
@@ -52,16 +53,19 @@ class Floor:
         self._platform = platform_extensions
         self._types: dict[str, str] = {}
         self._seats: dict[Place, _Seat] = {}
-        self._calls: dict[str, _Call] = {}
+        self._calls: list[_Call] = []
 
     def seen(self, place: Place, held: dict[str, Any], event: Any, at: datetime) -> RawMessage:
         """A participant as it is now; `event` is what told of it, none where it stood in the list."""
         if self._is_line(place[0]):
             return Heard(*place, participant=held, event=event, dn_type=self._types[place[0]]).as_message(at)
         participant, before = Participant(held), self._seats.get(place)
-        call, is_begun = self._call_of(place, participant, at, is_listed=event is None)
+        is_listed = event is None
+        known = self._known_call(place, participant, at, is_listed=is_listed)
+        call = known or self._new_call(place, participant, at, is_listed=is_listed)
+        is_begun = known is None and not call.is_unheard
         is_same = before is not None and before.call is call
-        joins = self._joins(call, before, participant, at)
+        joins = self._joins(call, None if is_listed else before, participant, at)
         if before is not None and not is_same:
             self._leave(place, at)
         dials = before.dials if before is not None and is_same else participant.dials(place[0])
@@ -134,19 +138,24 @@ class Floor:
                 if dn and name and isinstance(held, dict) and not self._is_line(dn):
                     yield (dn, name), held
 
-    def _call_of(self, place: Place, participant: Participant, at: datetime, *, is_listed: bool) -> tuple[_Call, bool]:
-        """The call of a participant, and whether that begins with it."""
-        known = self._calls = {
-            name: one for name, one in self._calls.items() if one.over_at is None or at - one.over_at < _REMEMBERED
-        }
-        name = participant.call_id or ".".join(place)
-        if name in known:
-            return known[name], False
-        number, dn = participant.number, place[0]
+    def _known_call(self, place: Place, participant: Participant, at: datetime, *, is_listed: bool) -> _Call | None:
+        """The call of a participant. With another number it is another call, whose id was given anew - unless we heard
+        the other end change.
+        """
+        self._calls = [one for one in self._calls if one.over_at is None or at - one.over_at < _REMEMBERED]
+        call_id, number, before = _id_of(place, participant), participant.number, self._seats.get(place)
+        if before is not None and before.call.id == call_id and not is_listed:
+            return before.call
+        same = (one for one in self._calls if one.id == call_id)
+        return next((one for one in same if None in (number, one.number) or _is_same(one.number, number)), None)
+
+    def _new_call(self, place: Place, participant: Participant, at: datetime, *, is_listed: bool) -> _Call:
+        call_id, number = _id_of(place, participant), participant.number
         is_unheard = is_listed and participant.status not in BEGINS
-        key = live_key(name, number, at)
-        call = known[name] = _Call(key, number, self._direction(dn, participant), is_unheard)
-        return call, not is_unheard
+        direction = self._direction(place[0], participant)
+        call = _Call(call_id, live_key(call_id, number, at), number, direction, is_unheard)
+        self._calls.append(call)
+        return call
 
     def _direction(self, dn: str, participant: Participant) -> Direction | None:
         """Where the outside party is, as far as the first participant tells."""
@@ -168,8 +177,8 @@ class Floor:
             return ()
         return tuple(
             one.key
-            for one in self._calls.values()
-            if one.number is not None and who(one.number) == who(number)
+            for one in self._calls
+            if one is not call and _is_same(one.number, number)
             if one.over_at is None or at - one.over_at < _HANDED_OVER
         )
 
@@ -184,3 +193,12 @@ class Floor:
             call.over_at = at
             if call.number is not None:
                 self._rings.over(call.number)
+
+
+def _id_of(place: Place, participant: Participant) -> str:
+    """What the participants of one call share; where that is not told, one is a call by itself."""
+    return participant.call_id or ".".join(place)
+
+
+def _is_same(one: str | None, other: str | None) -> bool:
+    return one is not None and other is not None and who(one) == who(other)
