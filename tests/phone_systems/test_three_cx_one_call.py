@@ -49,8 +49,8 @@ class Shop:
     call."""
 
     def __init__(self) -> None:
-        self.adapter = adapter()
         self.inbox: list[RawMessage] = []
+        self.forgets()
 
     def at(self, at_s: float) -> datetime:
         return AT + timedelta(seconds=at_s)
@@ -72,8 +72,8 @@ class Shop:
         """Call Control tells."""
         for step in steps:
             place, now = (step.dn, str(step.name)), self.at(from_s + step.after_s)
-            floor = self.adapter._floor
-            self.inbox.append(floor.seen(place, step.held, {}, now) if step.held else floor.gone(place, {}, now))
+            seen = self.floor.seen(place, step.held, {}, now) if step.held else self.floor.gone(place, {}, now)
+            self.inbox.append(seen)
 
     def lists(self, at_s: float, *there: Step) -> None:
         """Call Control is connected anew, and lists who takes part in a call."""
@@ -81,11 +81,12 @@ class Shop:
             {"dn": dn, "type": kind, "participants": [one.held for one in there if one.dn == dn]}
             for dn, kind in TYPES.items()
         ]
-        self.inbox += self.adapter._floor.listed(entities, self.at(at_s), self.at(at_s))
+        self.inbox += self.floor.listed(entities, self.at(at_s), self.at(at_s))
 
     def forgets(self) -> None:
-        """The process was started anew."""
+        """The process is started anew."""
         self.adapter = adapter()
+        self.floor = Floor(self.adapter._rings, frozenset())
 
     def calls(self) -> list[Call]:
         return calls_of(self.inbox)
@@ -110,6 +111,7 @@ def test_all_ways_of_telling_make_one_call_in_any_order(scenario: str) -> None:
         assert (call.state, call.outcome, call.direction) == (CallState.ENDED, heard.outcome, heard.direction)
         assert (call.external_number, set(call.legs)) == (expected.external_number, set(expected.legs))
         assert (call.answered_by, call.last_agent) == (expected.answered_by, expected.last_agent)
+        assert len(call.transfers) == scenario.endswith("_transfer")
         if call.answered_by is not None:
             assert call.answered_by.name in {"Dana Desk", "Sam Second"}  # which Call Control does not tell
 
@@ -253,5 +255,4 @@ def test_the_floor_is_forgotten_once_calls_are_over() -> None:
     shop = Shop()
     for place in range(50):
         shop.takes(steps_of("missed", Dialled(AT, serial=place + 1)), from_s=90 * place)
-    floor: Floor = shop.adapter._floor
-    assert (len(floor._seats), len(floor._calls)) == (0, 1)
+    assert (len(shop.floor._seats), len(shop.floor._calls)) == (0, 1)

@@ -255,9 +255,16 @@ def _outcome(
 
 
 def _transfers(ordered: Sequence[CallEvent]) -> tuple[Transfer, ...]:
-    return tuple(
-        Transfer(at=event.occurred_at, party=event.party) for event in ordered if event.kind is EventKind.TRANSFERRED
-    )
+    """Each once: whoever has the call already cannot be handed it, so what is told again was told before."""
+    told: list[Transfer] = []
+    for event in ordered:
+        if event.kind is EventKind.TRANSFERRED and not (told and _is_one(told[-1].party, event.party)):
+            told.append(Transfer(at=event.occurred_at, party=event.party))
+    return tuple(told)
+
+
+def _is_one(one: Party | None, other: Party | None) -> bool:
+    return bool(one and other and one.extension and one.extension == other.extension)
 
 
 def _seconds(begin: datetime | None, end: datetime | None) -> float | None:

@@ -43,7 +43,7 @@ from trunkline.phone_systems.three_cx.live import parse_live
 from trunkline.phone_systems.three_cx.template import crm_template
 
 _KINDS = (crm.JOURNAL_KIND, crm.CONTACT_KIND)
-_ADDRESS = re.compile(r"https?://[^/\s]+", re.IGNORECASE)
+_ADDRESS = re.compile(r"https?://[^/\s]+")
 _NANP, _NANP_SIGNS = "+1", 12
 _SAME_S = 10  # a body without a time of its own is the same delivery again within so many seconds
 
@@ -94,7 +94,6 @@ class ThreeCxAdapter:
         self._options = options
         self._platform = frozenset(options.platform_extensions)
         self._rings = Rings()
-        self._floor = Floor(self._rings, self._platform)
         self._made_api: Api | None = None
         if options.call_control and (missing := self._missing()):
             raise ValueError(f"Phone system {account}: call_control needs the options {missing}, too.")
@@ -181,7 +180,7 @@ class ThreeCxAdapter:
         """Listen to Call Control until cancelled; without the option `call_control` there is nothing to listen to."""
         if not self._options.call_control:
             await asyncio.Event().wait()
-        await Connection(self._api, self._floor, deliver, report).run()
+        await Connection(self._api, Floor(self._rings, self._platform), deliver, report).run()
 
     async def history(
         self, http: httpx.AsyncClient, since: datetime, until: datetime

@@ -131,7 +131,7 @@ class Participant:
     @property
     def name(self) -> str | None:
         """The name at its other end."""
-        return caller_name(self._text("party_caller_name"), self._text("party_caller_id")) or None
+        return caller_name(self._text("party_caller_name"), self._text("party_caller_id"))
 
     @property
     def did(self) -> str | None:
