@@ -264,6 +264,21 @@ def test_a_record_alone_tells_the_whole_call() -> None:
     assert (call.external_number, call.started_at) == ("+14375550142", START)
 
 
+def test_a_transfer_that_is_told_twice_is_one() -> None:
+    told = [at(second, K.TRANSFERRED, party=Party(PartyKind.AGENT, party)) for second, party in (
+        (20, "202"), (21, "202"), (40, "201"), (50, "202")
+    )]  # fmt: skip
+    handed_to = [one.party.extension for one in fold([*DIRECT, *told]).transfers if one.party]
+    assert handed_to == ["202", "201", "202"]
+
+
+def test_a_record_names_the_agent_of_whom_only_the_extension_was_heard() -> None:
+    heard = [msgspec.structs.replace(one, party=Party(PartyKind.AGENT, "201")) if one.leg_key == "b" else one
+             for one in DIRECT]  # fmt: skip
+    call = fold([*heard, record(ring_s=5.0, talk_s=60.0)])
+    assert (call.answered_by, call.last_agent) == (DANA, DANA)
+
+
 def test_a_record_without_a_wait_is_counted_back_from_its_end() -> None:
     assert fold([record(talk_s=60.0)]).wait_s == 10.0
 

@@ -191,6 +191,27 @@ async def test_a_recording_comes_from_the_pbx_only() -> None:
             await made.recording(http, "https://evil.example.com/1.wav")
 
 
+async def test_a_recording_is_fetched_though_the_token_was_replaced() -> None:
+    api = ThreeCxApi(rows(Dialled(AT)))
+    async with pbx(api) as (made, http, url):
+        await log_of(made, http)
+        api.tokens += 1  # somebody else signed in
+        recording = await made.recording(http, f"{url}/xapi/v1/Recordings/1")
+        assert b"".join([chunk async for chunk in recording.chunks]) == RECORDING
+
+
+@pytest.mark.parametrize(
+    ("answers", "error"),
+    [([(503, {})], RetryLater), ([(403, {}), (403, {})], NeedsFixing), ([(404, {})], GivenUp)],
+)
+async def test_a_recording_that_cannot_be_had_is_classed(
+    answers: list[tuple[int, dict[str, str]]], error: type[Exception]
+) -> None:
+    async with pbx(ThreeCxApi(answers=answers)) as (made, http, url):
+        with pytest.raises(error, match=r"3CX .*\.$"):
+            await made.recording(http, f"{url}/xapi/v1/Recordings/1")
+
+
 # What a record says -----------------------------------------------------------------------------------------------
 
 

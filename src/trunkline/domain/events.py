@@ -116,10 +116,12 @@ class LiveCalls(msgspec.Struct, frozen=True):
     """A phone system's own list of calls in progress, taken at `as_of` (UTC).
 
     After a reconnect or a restart it tells which tracked calls ended while nobody listened: every open call of the
-    account that began before `as_of` and has no key in `call_keys` is over, and nobody heard it end.
+    account that began before `as_of` and has no key in `call_keys` is over, and nobody heard it end. A list that knows
+    of some of the account's calls only says which: those that have a key beginning with `among`.
     """
 
     system: str
     account: str
     as_of: datetime
     call_keys: frozenset[str] = frozenset()
+    among: str = ""

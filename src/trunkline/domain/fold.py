@@ -78,8 +78,8 @@ def fold(events: Iterable[CallEvent], *, region: str = "US") -> Call:
         started_at=started_at,
         answered_at=answered_at,
         ended_at=ended_at,
-        answered_by=agents[0] if agents and answered_at else None,
-        last_agent=agents[-1] if agents else None,
+        answered_by=_completed(agents[0], ordered) if agents and answered_at else None,
+        last_agent=_completed(agents[-1], ordered) if agents else None,
         queues=tuple(dict.fromkeys(event.queue for event in ordered if event.queue)),
         legs=legs.closed(answered_at is not None, ended_at),
         transfers=_transfers(ordered),
@@ -191,6 +191,14 @@ def _outbound_agent(live: Sequence[CallEvent], direction: Direction | None) -> l
     return [event.party for event in live if event.party and event.party.kind is PartyKind.AGENT]
 
 
+def _completed(agent: Party, ordered: Sequence[CallEvent]) -> Party:
+    """Name and address of an agent may be told by another event than the one that says who answered."""
+    for event in ordered:
+        if agent.extension and event.party and event.party.extension == agent.extension:
+            agent = _fuller(agent, event.party)
+    return agent
+
+
 def _end(ordered: Sequence[CallEvent], legs: "_Legs") -> tuple[datetime | None, bool]:
     """When the call ended, if it did, and whether anyone heard it."""
     ends = [event for event in ordered if event.kind is EventKind.ENDED]
@@ -247,9 +255,16 @@ def _outcome(
 
 
 def _transfers(ordered: Sequence[CallEvent]) -> tuple[Transfer, ...]:
-    return tuple(
-        Transfer(at=event.occurred_at, party=event.party) for event in ordered if event.kind is EventKind.TRANSFERRED
-    )
+    """Each once: whoever has the call already cannot be handed it, so what is told again was told before."""
+    told: list[Transfer] = []
+    for event in ordered:
+        if event.kind is EventKind.TRANSFERRED and not (told and _is_one(told[-1].party, event.party)):
+            told.append(Transfer(at=event.occurred_at, party=event.party))
+    return tuple(told)
+
+
+def _is_one(one: Party | None, other: Party | None) -> bool:
+    return bool(one and other and one.extension and one.extension == other.extension)
 
 
 def _seconds(begin: datetime | None, end: datetime | None) -> float | None:

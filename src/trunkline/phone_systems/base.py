@@ -34,6 +34,7 @@ class Capability(Flag):
 
 HISTORY_KIND = "history"
 LOOKUP_KIND = "lookup"
+STREAM_KIND = "stream"
 
 
 class RawMessage(msgspec.Struct, frozen=True):
@@ -41,8 +42,8 @@ class RawMessage(msgspec.Struct, frozen=True):
 
     `delivery_id` is the sender's own id of this delivery, where it has one; the inbox takes each once. `kind` says what
     the body itself does not: the last part of the address it was sent to, `history` for what we asked for ourselves,
-    or `lookup` for a question that tells of a ring. No secret is in `body`: an adapter whose vendor puts one there
-    takes it out when it verifies.
+    `lookup` for a question that tells of a ring, or `stream` for what came over the connection of a system that
+    delivers, too. No secret is in `body`: an adapter whose vendor puts one there takes it out when it verifies.
     """
 
     body: bytes

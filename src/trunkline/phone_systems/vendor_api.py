@@ -129,14 +129,14 @@ class VendorApi:
             if (silent_s := self._silent_until - time.monotonic()) > 0:
                 await asyncio.sleep(silent_s)
             try:
-                return await http.request(method, self._address(path), timeout=TIMEOUT_S, **given)
+                return await http.request(method, self.address(path), timeout=TIMEOUT_S, **given)
             except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout):
                 raise RetryLater(f"{self._name} cannot be reached.") from None
             except httpx.HTTPError:
                 raise self._cut_off(method, f"{self._name} did not answer to the end.") from None
 
-    def _address(self, path: str) -> str:
-        """Our credentials go to the vendor's own host only.
+    def address(self, path: str) -> str:
+        """Where `path` of :meth:`ask` is; our credentials go to the vendor's own host only.
 
         Raises:
             GivenUp: an address leads elsewhere.

@@ -262,12 +262,13 @@ async def notify_moved(connection: AsyncConnection, tenant_id: int, call_id: int
 async def open_calls_not_in(
     connection: AsyncConnection, tenant_ids: Sequence[int], live: LiveCalls
 ) -> list[tuple[int, Call]]:
-    """Open calls of the account that began before the list was taken and are not on it."""
+    """Open calls of the account that the list speaks of, that began before it was taken and are not on it."""
     cursor = await connection.execute(
         "select c.id, c.call::text from calls.calls c where c.tenant_id = any(%s) and c.account = %s"
         " and c.state <> 'ended' and c.merged_into is null and c.started_at < %s and not exists"
-        " (select from calls.keys k where k.call_id = c.id and k.key = any(%s))",
-        (list(tenant_ids), live.account, live.as_of, sorted(live.call_keys)),
+        " (select from calls.keys k where k.call_id = c.id and k.key = any(%s)) and exists"
+        " (select from calls.keys k where k.call_id = c.id and starts_with(k.key, %s))",
+        (list(tenant_ids), live.account, live.as_of, sorted(live.call_keys), live.among),
     )
     return [(call_id, decode_call(call)) for call_id, call in await cursor.fetchall()]
 

@@ -1,5 +1,7 @@
 """The adapter: options, and its parts - CRM template, call log, API - put together."""
 
+import asyncio
+import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -15,13 +17,16 @@ from trunkline.domain.label import SEPARATOR, states
 from trunkline.phone_systems.base import (
     HISTORY_KIND,
     LOOKUP_KIND,
+    STREAM_KIND,
     Caller,
     Capability,
+    Deliver,
     Originated,
     Parsed,
     Question,
     RawMessage,
     Recording,
+    Report,
     SetUpFile,
     Unreadable,
 )
@@ -31,10 +36,14 @@ from trunkline.phone_systems.errors import NotSetUp
 from trunkline.phone_systems.options import read_options
 from trunkline.phone_systems.three_cx import call_log, crm
 from trunkline.phone_systems.three_cx.api import Api
+from trunkline.phone_systems.three_cx.connection import Connection
+from trunkline.phone_systems.three_cx.floor import Floor
 from trunkline.phone_systems.three_cx.keys import Rings
+from trunkline.phone_systems.three_cx.live import parse_live
 from trunkline.phone_systems.three_cx.template import crm_template
 
 _KINDS = (crm.JOURNAL_KIND, crm.CONTACT_KIND)
+_ADDRESS = re.compile(r"https?://[^/\s]+")
 _NANP, _NANP_SIGNS = "+1", 12
 _SAME_S = 10  # a body without a time of its own is the same delivery again within so many seconds
 
@@ -43,14 +52,16 @@ class ThreeCxOptions(msgspec.Struct, forbid_unknown_fields=True):
     """`secrets` are keys that the CRM template sends; several are accepted, so that they can be changed without a gap.
 
     `pbx_url`, `client_id` and `client_secret` are those of an API client of the PBX, needed for its call log, click to
-    call and recordings. `platform_extensions` are the extensions of queues, ring groups and menus: nobody's phone.
-    `dials` is how numbers are handed to the PBX: as people dial them in North America, or in E.164.
+    call, recordings, and Call Control, which is listened to with `call_control`. `platform_extensions` are the
+    extensions of queues, ring groups and menus: nobody's phone. `dials` is how numbers are handed to the PBX: as people
+    dial them in North America, or in E.164.
     """
 
     secrets: tuple[str, ...]
     pbx_url: str | None = None
     client_id: str | None = None
     client_secret: str | None = None
+    call_control: bool = False
     platform_extensions: tuple[str, ...] = ()
     dials: Literal["national", "e164"] = "national"
 
@@ -59,11 +70,16 @@ class ThreeCxOptions(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class ThreeCxAdapter:
-    """3CX by its CRM template, and by its API where that is set up."""
+    """3CX by its CRM template, by its API where that is set up, and by Call Control where that is switched on."""
 
     system: ClassVar[str] = crm.SYSTEM
     capabilities: ClassVar[Capability] = (
-        Capability.WEBHOOK | Capability.CALLER_ID | Capability.HISTORY | Capability.ORIGINATE | Capability.RECORDINGS
+        Capability.WEBHOOK
+        | Capability.STREAM
+        | Capability.CALLER_ID
+        | Capability.HISTORY
+        | Capability.ORIGINATE
+        | Capability.RECORDINGS
     )
     acknowledgement: ClassVar[Answer] = Answer(200, b"{}", "application/json")
     settles_s: ClassVar[float] = 300.0
@@ -73,10 +89,14 @@ class ThreeCxAdapter:
         if not options.secrets:
             raise ValueError(f"Phone system {account}: give at least one of secrets.")
         check_keys(account, "secrets", options.secrets)
+        if options.pbx_url is not None and not _ADDRESS.match(options.pbx_url):
+            raise ValueError(f"Phone system {account}: pbx_url must be a whole address, as https://pbx.example.com.")
         self._options = options
         self._platform = frozenset(options.platform_extensions)
         self._rings = Rings()
         self._made_api: Api | None = None
+        if options.call_control and (missing := self._missing()):
+            raise ValueError(f"Phone system {account}: call_control needs the options {missing}, too.")
 
     @classmethod
     def configure(cls, account: str, options: Mapping[str, object]) -> Self:
@@ -138,11 +158,13 @@ class ThreeCxAdapter:
         return Answer(200, body, "application/json")
 
     def parse(self, message: RawMessage) -> list[Parsed]:
-        """The events in one message: a lookup, a journal, a contact, or a call of the call log.
+        """The events in one message: a lookup, a journal, a contact, a call of the call log, or of Call Control.
 
         Raises:
             Unreadable: it cannot be read.
         """
+        if message.kind == STREAM_KIND:
+            return parse_live(self.account, self._platform, message)
         return list(self._events(message))
 
     def _events(self, message: RawMessage) -> list[CallEvent]:
@@ -153,6 +175,12 @@ class ThreeCxAdapter:
         if message.kind == crm.CONTACT_KIND:
             return crm.parse_contact(self.account, message)
         return crm.parse_journal(self.account, message)
+
+    async def run(self, deliver: Deliver, report: Report) -> None:
+        """Listen to Call Control until cancelled; without the option `call_control` there is nothing to listen to."""
+        if not self._options.call_control:
+            await asyncio.Event().wait()
+        await Connection(self._api, Floor(self._rings, self._platform), deliver, report).run()
 
     async def history(
         self, http: httpx.AsyncClient, since: datetime, until: datetime
@@ -191,11 +219,15 @@ class ThreeCxAdapter:
         if self._made_api is None:
             url, client, secret = self._options.pbx_url, self._options.client_id, self._options.client_secret
             if not (url and client and secret):
-                named = {"pbx_url": url, "client_id": client, "client_secret": secret}
-                missing = ", ".join(name for name, value in named.items() if not value)
-                raise NotSetUp(f"To ask its 3CX, phone system {self.account} needs the options {missing}.")
+                raise NotSetUp(f"To ask its 3CX, phone system {self.account} needs the options {self._missing()}.")
             self._made_api = Api(url, client, secret)
         return self._made_api
+
+    def _missing(self) -> str:
+        """Which options of the API client are not there."""
+        options = self._options
+        named = {"pbx_url": options.pbx_url, "client_id": options.client_id, "client_secret": options.client_secret}
+        return ", ".join(name for name, value in named.items() if not value)
 
 
 def _contact(question: Question, caller: Caller) -> dict[str, str]:

@@ -16,7 +16,7 @@ from trunkline.domain.events import CallEvent, Direction, EventKind, Party, Part
 from trunkline.phone_systems.base import HISTORY_KIND, RawMessage, Unreadable
 from trunkline.phone_systems.delivery import fingerprint
 from trunkline.phone_systems.three_cx.crm import SYSTEM
-from trunkline.phone_systems.three_cx.keys import call_key, claims, handovers
+from trunkline.phone_systems.three_cx.keys import call_key, claims, claims_inside, handovers
 
 # What a segment's Direction or CallType says of the call; compared without case.
 DIRECTIONS = {
@@ -122,7 +122,11 @@ def _events(account: str, segments: Sequence[_Segment]) -> Iterator[CallEvent]:
         call_key=f"xapi:{_name_of(first.row)}",
         kind=EventKind.RECORD,
         occurred_at=began_at,
-        aliases=_aliases(number, agent, began_at, rang_s, ended_at if answered else None),
+        aliases=(
+            _aliases(number, agent, began_at, rang_s, ended_at if answered else None)
+            if number is not None
+            else claims_inside(first.text("SourceDn"), first.text("DestinationDn"), began_at, rang_s)
+        ),
         direction=direction,
         external_number=number,
         external_name=_name(segments, direction),
@@ -139,15 +143,13 @@ def _events(account: str, segments: Sequence[_Segment]) -> Iterator[CallEvent]:
 
 
 def _aliases(
-    number: str | None, agent: Party | None, began_at: datetime, rang_s: float, ended_at: datetime | None
+    number: str, agent: Party | None, began_at: datetime, rang_s: float, ended_at: datetime | None
 ) -> tuple[str, ...]:
-    """What a lookup or a journal of the same call says; calls between colleagues have neither."""
-    if number is None:
-        return ()
+    """What a lookup, a journal or Call Control say of the same call."""
     extension = (agent.extension if agent else None) or ""
     near = (began_at + timedelta(seconds=off) for off in (-1, 0, 1))  # the journal counts whole seconds
     named = (call_key(number, extension, moment) for moment in near)
-    return (*named, *claims(number, began_at, rang_s), *handovers(number, began_at, ended_at))
+    return (*named, *claims(number, began_at, rang_s, extension), *handovers(number, began_at, ended_at))
 
 
 def _transfers(record: CallEvent, answered: Sequence[_Segment], side: str) -> Iterator[CallEvent]:

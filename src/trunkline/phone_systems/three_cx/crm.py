@@ -156,10 +156,13 @@ def _record(account: str, fields: Mapping[str, str], received_at: datetime) -> C
         kind=EventKind.RECORD,
         occurred_at=began_at,
         event_id=fingerprint(word, number, agent, began_at.isoformat()),
-        aliases=(*claims(number, began_at, rang_s), *handovers(number, began_at, ended_at if talk_s else None)),
+        aliases=(
+            *claims(number, began_at, rang_s, "" if agent == queue else agent),
+            *handovers(number, began_at, ended_at if talk_s else None),
+        ),
         direction=CALL_TYPES.get(word.lower()) or CALL_TYPES.get(fields.get("direction", "").lower()),
         external_number=number,
-        external_name=_name(fields.get("name", ""), number),
+        external_name=caller_name(fields.get("name", ""), number),
         party=_agent(fields) if agent and agent != queue else None,
         queue=queue or None,
         vendor_kind=word or None,
@@ -195,7 +198,7 @@ def _agent(fields: Mapping[str, str]) -> Party:
     return Party(PartyKind.AGENT, fields["agent"], name or None, email=email)
 
 
-def _name(name: str, number: str) -> str | None:
+def caller_name(name: str, number: str) -> str | None:
     """The caller's name; 3CX shows the number where it knows none."""
     return None if phone.is_withheld(name) or phone.parse(name) or name == number else name
 

@@ -8,6 +8,7 @@ from trunkline.domain import phone
 STEP_S = 5
 EARLY_S, LATE_S = 5, 2
 LONGEST_CLAIM_S = 120
+LIVE = "live:"  # what keys of calls that Call Control tells of begin with
 SAME_RING = timedelta(seconds=40)
 _REMEMBERED = timedelta(hours=1)
 
@@ -28,14 +29,35 @@ def call_key(number: str, agent: str, began_at: datetime) -> str:
     return f"call:{whose}:{int(began_at.timestamp())}"
 
 
-def claims(number: str, began_at: datetime, rang_s: float) -> tuple[str, ...]:
-    """The keys of the rings that belong to a call that began then and rang so long; none of a withheld number."""
-    if phone.is_withheld(number):
-        return ()
+def claims(number: str, began_at: datetime, rang_s: float, agent: str = "") -> tuple[str, ...]:
+    """The keys of the rings that belong to a call that began then and rang so long.
+
+    Where the number is withheld, those of the phone `agent`: what rings there is told by its time alone. None where
+    nobody's phone is known either.
+    """
+    if not phone.is_withheld(number):
+        return _claims(who(number), began_at, rang_s)
+    return _claims(f"withheld@{agent}", began_at, rang_s) if agent else ()
+
+
+def claims_inside(one: str, other: str, began_at: datetime, rang_s: float) -> tuple[str, ...]:
+    """The same for a call between the extensions of two colleagues, whichever of them dialled."""
+    return _claims("~".join(sorted((one, other))), began_at, rang_s) if one and other else ()
+
+
+def _claims(whose: str, began_at: datetime, rang_s: float) -> tuple[str, ...]:
     first = began_at.timestamp()
     last = first + min(max(rang_s, 0.0), LONGEST_CLAIM_S)
-    whose = who(number)
     return tuple(_key(whose, step) for step in range(_step(first - EARLY_S), _step(last + LATE_S) + 1))
+
+
+def live_key(call_id: str, number: str | None, since: datetime) -> str:
+    """The key of a call that Call Control tells of; `number` is `None` between colleagues.
+
+    The PBX counts calls anew after a restart, so its id alone would in time be another call's, too.
+    """
+    whose = "inside" if number is None else "withheld" if phone.is_withheld(number) else who(number)
+    return f"{LIVE}{call_id}:{whose}:{since:%Y%m%d}"
 
 
 def handovers(number: str, began_at: datetime, ended_at: datetime | None) -> tuple[str, ...]:

@@ -34,8 +34,8 @@ class Dialled:
 class Said:
     """One thing the vendor says, `after_s` seconds from the call's begin: a body before it is signed.
 
-    `kind` is the last part of the address where the vendor uses one for each kind of event, `history`, or
-    `lookup` for a question about the caller that tells of a ring.
+    `kind` is the last part of the address where the vendor uses one for each kind of event, `history`,
+    `lookup` for a question about the caller that tells of a ring, or `stream` for what a connection told.
     """
 
     after_s: float

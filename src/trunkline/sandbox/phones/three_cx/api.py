@@ -1,4 +1,4 @@
-"""The part of 3CX's own API that an API client uses: tokens, the call log, makecall, recordings."""
+"""The part of 3CX's own API that an API client uses: tokens, the call log, Call Control, recordings."""
 
 import re
 from collections.abc import Sequence
@@ -8,6 +8,8 @@ from typing import Any
 
 from litestar import Litestar, Request, Response, get, post
 from litestar.params import FromPath
+
+from trunkline.sandbox.phones.three_cx.switchboard import Switchboard
 
 CLIENT_ID, CLIENT_SECRET = "not-a-real-client", "not-a-real-secret"
 RECORDING = b"RIFF\x00\x00\x00\x00WAVE"
@@ -19,7 +21,8 @@ class ThreeCxApi:
     """What a PBX has, and how it behaves.
 
     `rows` are the call log's segments; `page` is the most it gives at a time, whatever it is asked for. `answers` are
-    statuses, each with its headers, to give instead of the next answers. Only the last token is good.
+    statuses, each with its headers, to give instead of the next answers. Only the last token is good. `board` is what
+    Call Control tells of.
     """
 
     rows: Sequence[dict[str, Any]] = ()
@@ -28,6 +31,7 @@ class ThreeCxApi:
     final_status: object = 1
     answers: list[tuple[int, dict[str, str]]] = field(default_factory=list)
     tokens: int = 0
+    board: Switchboard = field(default_factory=Switchboard)
     asked: list[str] = field(default_factory=list)
     dialled: list[tuple[str, Any]] = field(default_factory=list)
 
@@ -59,11 +63,15 @@ class ThreeCxApi:
             self.dialled.append((dn, await request.json()))
             return Response({"finalstatus": self.final_status, "reason": "", "reasontext": "No Route."})
 
-        return Litestar([token, call_log, recording, make_call], openapi_config=None)
+        live = self.board.handlers(self._refusal, self._is_signed)
+        return Litestar([token, call_log, recording, make_call, *live], openapi_config=None)
+
+    def _is_signed(self, authorization: str | None) -> bool:
+        return authorization == f"Bearer token-{self.tokens}"
 
     def _refusal(self, request: Request[Any, Any, Any]) -> Response[Any] | None:
         self.asked.append(request.url.path)
-        if request.headers.get("authorization") != f"Bearer token-{self.tokens}":
+        if not self._is_signed(request.headers.get("authorization")):
             return Response({}, status_code=401)
         if self.answers:
             status, headers = self.answers.pop(0)

@@ -47,6 +47,8 @@ _SCRIPTS: Mapping[str, Sequence[_Part]] = {
     "outbound": (_Part("Outbound", _DANA, rang_s=8, talked_s=52),),
     "withheld": (_Part("Inbound", _DANA, talked_s=60),),
 }
+# Between colleagues: the call log alone has it.
+_INTERNAL = (_Part("Local", _SAM, rang_s=5, talked_s=25),)
 _LOOKED_UP_S = 0.8  # how long after its begin a call is looked up
 _TRUNK = "10000"
 
@@ -124,7 +126,7 @@ class ThreeCxSpeaker:
     def segments(self, scenario: str, call: Dialled) -> list[dict[str, Any]]:
         """The rows that the Configuration API has of a call; a queue has a row of its own."""
         rows = []
-        for part in _SCRIPTS[scenario]:
+        for part in _INTERNAL if scenario == "internal" else _SCRIPTS[scenario]:
             if part.queue:
                 rows.append(self._row(scenario, call, replace(part, rang_s=0.2), is_queue=True))
             rows.append(self._row(scenario, call, part))
@@ -140,6 +142,8 @@ class ThreeCxSpeaker:
         desk = {"Type": 0, "Dn": part.agent.extension, "CallerId": part.agent.extension, "DisplayName": part.agent.name}
         if is_queue:
             desk = {"Type": 4, "Dn": part.queue, "CallerId": part.queue, "DisplayName": "Service"}
+        if part.call_type == "Local":
+            outside = {"Type": 0, "Dn": "201", "CallerId": "201", "DisplayName": _DANA.name}
         source, destination = (desk, outside) if is_outbound else (outside, desk)
         return {
             "MainCallHistoryId": f"00000000-0000-0000-0000-{call.serial:012}",
@@ -151,7 +155,7 @@ class ThreeCxSpeaker:
             "RingingDuration": f"PT{part.rang_s:g}S",
             "TalkingDuration": f"PT{part.talked_s:g}S",
             "Answered": part.talked_s > 0,
-            "Direction": "Outbound" if is_outbound else "Inbound",
+            "Direction": part.call_type if part.call_type == "Local" else "Outbound" if is_outbound else "Inbound",
             "CallType": "Queue" if is_queue else "Call",
             "RecordingUrl": None,
             "Summary": None,
