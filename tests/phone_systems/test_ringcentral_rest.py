@@ -413,4 +413,4 @@ def test_the_usual_address_of_recordings_is_ringcentrals_media_host() -> None:
     made = RingCentralAdapter.configure("main", SPEAKER.options(SPEAKER.secret, address=ADDRESS))
     url = "https://media.ringcentral.com:443/restapi/v1.0/account/700001/recording/1/content"
     assert httpx.URL(url).netloc == made._media_host
-    assert made._rest.media._address(url) == url
+    assert made._rest.media.address(url) == url
