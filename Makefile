@@ -19,7 +19,7 @@ demo: setup ## Watch calls come in, customers pop and notes land, all on this ma
 
 test: dev ## Install what tests need (system packages included, as root on Debian) and run them all
 	@tools/system-packages
-	@$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
+	@$(BIN)/python -m pytest -n 3 --dist loadfile
 
 check: dev ## Format, lint, types, architecture and lock files
 	@$(BIN)/ruff format --check .

@@ -174,8 +174,17 @@ class Served:
     ready_s: float
 
     def resident_mb(self) -> float:
-        """Memory of the process, PostgreSQL not counted."""
-        return float(psutil.Process(self.pid).memory_info().rss / 2**20)
+        """Memory of the process and those that it began, PostgreSQL not counted."""
+        return resident(psutil.Process(self.pid)) / 2**20
+
+
+def resident(process: psutil.Process) -> int:
+    """Bytes of memory of a process and those that it began, PostgreSQL not counted; none once it has ended."""
+    try:
+        family = [process, *process.children(recursive=True)]
+        return sum(one.memory_info().rss for one in family if one.name() != "postgres")
+    except psutil.NoSuchProcess:
+        return 0
 
 
 @contextlib.contextmanager

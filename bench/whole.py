@@ -13,7 +13,7 @@ import httpx
 import psutil
 
 from bench.report import Figure, context, under
-from bench.stand import environment, fresh, sandbox, say, settings
+from bench.stand import environment, fresh, resident, sandbox, say, settings
 from trunkline.mirror.catalog import RESOURCES
 
 CUSTOMERS = 100_000
@@ -73,18 +73,11 @@ def _sync(folder: Path) -> float:
         process = psutil.Popen(command, stdout=log, stderr=log, env=environment())
         most = 0
         while process.poll() is None:
-            most = max(most, _resident(process))
+            most = max(most, resident(process))
             time.sleep(0.02)
     if process.returncode:
         raise RuntimeError(f"The copy failed: {(folder / 'log').read_text()[-2000:]}")
     return most / 2**20
-
-
-def _resident(process: psutil.Popen) -> int:
-    try:
-        return int(process.memory_info().rss)
-    except psutil.NoSuchProcess:
-        return 0
 
 
 def _ledger(url: str) -> dict[str, Any]:

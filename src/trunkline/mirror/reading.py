@@ -1,19 +1,17 @@
 """Reading one resource from where its copy stands: export feeds by token, lists page by page, or the one answer."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 import structlog
 
 from trunkline.mirror.catalog import Kind, Resource
 from trunkline.mirror.drift import Found
-from trunkline.mirror.landing import Landed, Lander
-from trunkline.mirror.typed import TypedLander
+from trunkline.mirror.workshop import Workshop
 from trunkline.servicetitan.answers import decode
 from trunkline.servicetitan.client import ExportPage, Page, ServiceTitan
 from trunkline.servicetitan.errors import InvalidRequest, UnexpectedAnswer
@@ -41,18 +39,13 @@ class Fetched:
     drift: Found
 
 
-class _Landing(Protocol):
-    def land(self, page: list[msgspec.Raw]) -> Landed: ...
-
-
 class Reader:
     """Reads the resources of one tenant; `forget` is told that ServiceTitan refused a resource's token."""
 
     def __init__(self, client: ServiceTitan, region: str, forget: Callable[[str], Awaitable[None]]) -> None:
         self._client = client
-        self._region = region
+        self._workshop = Workshop(client.tenant_id, region)
         self._forget = forget
-        self._landers: dict[str, _Landing] = {}
 
     def pages(self, resource: Resource, state: FeedState) -> Pages:
         """What is new since `state`; everything where nothing was read yet.
@@ -131,19 +124,9 @@ class Reader:
         self, resource: Resource, page: list[msgspec.Raw], token: str | None, *, last: bool, reading: bool | None = None
     ) -> Fetched:
         """Prepare a page; `reading` says whether it is the first of a complete reading, if it is of one."""
-        landed = await asyncio.to_thread(self._lander(resource).land, page)
+        landed = await self._workshop.land(resource, page, more=not last)
         read = None if reading is None else Reading(first=reading, lines=landed.read)
         return Fetched(landed.staged, token, last, read, landed.drift)
-
-    def _lander(self, resource: Resource) -> _Landing:
-        if resource.name not in self._landers:
-            tenant_id = self._client.tenant_id
-            self._landers[resource.name] = (
-                Lander(resource, tenant_id)
-                if resource.feed is None
-                else TypedLander(resource, resource.feed, tenant_id, self._region)
-            )
-        return self._landers[resource.name]
 
 
 async def _patiently(ask: Callable[[], Awaitable[T]]) -> T:

@@ -1,0 +1,120 @@
+"""Pages of long readings are prepared in a process of their own: the same way, whatever becomes of that process."""
+
+import asyncio
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+import psutil
+import pytest
+
+from trunkline.mirror import workshop
+from trunkline.mirror.catalog import RESOURCES
+from trunkline.mirror.workshop import LARGE_PAGE, Workshop
+
+TENANT = 1_000_001
+CUSTOMERS = next(one for one in RESOURCES if one.name == "customers")
+FORMS = next(one for one in RESOURCES if one.feed is None)
+
+
+def page(rows: int) -> list[msgspec.Raw]:
+    """Customers, one of them twice and one of another shape than ever."""
+    known = [
+        {
+            "id": 100 + row,
+            "active": row % 7 > 0,
+            "name": f"Customer {row}\t\\",
+            "type": "Residential",
+            "address": {"street": f"{row} Example Street", "city": "Springfield", "state": "OH", "zip": "45501"},
+            "balance": row / 4,
+            "modifiedOn": f"2026-03-02T15:00:{row % 60:02}Z",
+        }
+        for row in range(rows)
+    ]
+    rows_sent = [*known, {**known[0], "name": "Renamed", "modifiedOn": "2026-03-03T15:00:00Z"}, {"id": 7, "name": 7}]
+    return [msgspec.Raw(msgspec.json.encode(row)) for row in rows_sent]
+
+
+LARGE = page(2_000)
+
+
+def children() -> list[psutil.Process]:
+    return [one for one in psutil.Process().children() if "spawn_main" in " ".join(one.cmdline())]
+
+
+def until_gone(process: psutil.Process) -> None:
+    process.wait(10)
+
+
+@pytest.fixture
+def shop() -> Iterator[Workshop]:
+    with closing(Workshop(TENANT, "US")) as made:
+        yield made
+    for process in children():
+        until_gone(process)
+
+
+@pytest.mark.parametrize("resource", [CUSTOMERS, FORMS], ids=lambda one: one.name)
+async def test_a_page_is_the_same_wherever_it_was_prepared(shop: Workshop, resource: workshop.Resource) -> None:
+    here = await shop.land(resource, LARGE, more=False)
+    assert not children()
+    assert await shop.land(resource, LARGE, more=True) == here
+    assert len(children()) == 1
+    assert here.staged.rows == 2_001
+
+
+async def test_what_is_small_or_the_last_of_its_reading_stays_here(shop: Workshop) -> None:
+    small = page(20)
+    assert sum(map(len, small)) < LARGE_PAGE < sum(map(len, LARGE))
+    assert (await shop.land(CUSTOMERS, small, more=True)).staged.rows == 21
+    assert (await shop.land(CUSTOMERS, LARGE, more=False)).staged.rows == 2_001
+    assert not children()
+
+
+async def test_where_the_process_was_killed_the_page_is_prepared_all_the_same(shop: Workshop) -> None:
+    whole = await shop.land(CUSTOMERS, LARGE, more=True)
+    (process,) = children()
+    process.kill()
+    until_gone(process)
+    assert await shop.land(CUSTOMERS, LARGE, more=True) == whole
+    assert await shop.land(CUSTOMERS, LARGE, more=True) == whole
+    assert [one.pid for one in children()] != [process.pid]
+
+
+async def test_after_a_while_without_pages_the_process_ends(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workshop, "IDLE_S", 0.1)
+    await shop.land(CUSTOMERS, LARGE, more=True)
+    (process,) = children()
+    await asyncio.to_thread(until_gone, process)
+    assert (await shop.land(CUSTOMERS, LARGE, more=True)).staged.rows == 2_001
+
+
+_LEFT_ALONE = f"""
+import asyncio, sys, time
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from test_mirror_workshop import CUSTOMERS, LARGE, children
+from trunkline.mirror.workshop import Workshop
+if __name__ == "__main__":
+    asyncio.run(Workshop(1, "US").land(CUSTOMERS, LARGE, more=True))
+    print(children()[0].pid, flush=True)
+    time.sleep(60)
+"""
+
+
+def test_it_ends_with_the_process_that_began_it_however_that_ends(tmp_path_factory: pytest.TempPathFactory) -> None:
+    script = tmp_path_factory.mktemp("alone") / "alone.py"
+    script.write_text(_LEFT_ALONE)
+    with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        process = psutil.Process(int(parent.stdout.readline()))
+        assert process.nice() > psutil.Process().nice()
+        parent.send_signal(signal.SIGKILL)
+        deadline = time.monotonic() + 10
+        while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
