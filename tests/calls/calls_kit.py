@@ -80,11 +80,11 @@ def frame(**fields: str | Sequence[str]) -> bytes:
 class Room:
     """Inbox, identification and tracker on one database; `ended` lists what `on_ended` was told."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, **how: Any) -> None:
         self.database = database
         self.inbox = Inbox(database)
         self.identification = Identification(database, {TENANT: "America/Toronto"})
-        self.tracker = Tracker(database, self.identification, self.on_ended)
+        self.tracker = Tracker(database, self.identification, self.on_ended, **how)
         self.ended: list[tuple[int, int]] = []
 
     async def on_ended(self, tenant_id: int, call_id: int) -> None:

@@ -140,6 +140,48 @@ async def test_what_nobody_watches_is_not_read(feed: LiveFeed, room: Room, reads
     assert [ids for ids in reads.asked if ids] == [[watched.id]]
 
 
+async def test_a_call_in_progress_is_told_here_without_being_read(
+    feed: LiveFeed, database: Database, reads: Reads
+) -> None:
+    room = Room(database, telling=feed.telling)
+    await room.customer(7, "Jane Example")
+    async with feed.subscribe(TENANT) as queue:
+        shown = []
+        for one in answered():
+            await room.hear(ACCOUNT, one)
+            changed = await view(queue)
+            shown.append(changed)
+            now = await room.call()
+            assert (changed.id, changed.ref, changed.version) == (now.id, now.ref, now.version)
+            assert (changed.call, changed.card) == (now.call, now.card)
+        await room.hear(ACCOUNT, message(inbound(call="c2")))
+        assert (await view(queue)).call.call_key == "c2", "and nothing is told a second time"
+    assert [one.call.state for one in shown] == [
+        CallState.NEW, CallState.RINGING, CallState.ANSWERED, CallState.ENDED,
+    ]  # fmt: skip
+    assert [ids for ids in reads.asked if ids] == [[shown[0].id]], "what has ended is read: the logbook may know of it"
+
+
+async def test_what_was_told_but_not_committed_is_read(feed: LiveFeed, room: Room, reads: Reads) -> None:
+    await room.hear(ACCOUNT, message(inbound()))
+    now = await room.call()
+    never = CallView(now.id, TENANT, now.ref, now.version + 1, now.call, now.card)
+
+    def told_in_vain(queue: Queue) -> None:
+        with feed.telling() as tell:
+            tell(never)
+            assert queue.empty(), "nobody hears of it before it is committed"
+            raise DatabaseUnavailable("the connection broke while it committed")
+
+    async with feed.subscribe(TENANT) as queue:
+        with pytest.raises(DatabaseUnavailable):
+            told_in_vain(queue)
+        assert (await view(queue)).version == now.version
+        await room.hear(ACCOUNT, message(event("ringing", 1)))
+        assert (await view(queue)).version == now.version + 1
+    assert len(reads.asked) == 2
+
+
 async def test_who_falls_far_behind_gets_one_resync_instead(
     feed: LiveFeed, room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
