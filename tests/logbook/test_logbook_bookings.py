@@ -73,8 +73,8 @@ async def test_a_named_caller_is_booked_once(shop: Shop) -> None:
     (booking,) = shop.booked()
     assert (booking["name"], booking["externalId"], booking["source"]) == ("Jane Example", REF, "Trunkline")
     assert booking["summary"].endswith(f"[call:{REF}]")
-    (contact,) = shop.server.world.all_rows("crm/bookings/contacts")
-    assert (contact["bookingId"], contact["type"], contact["value"]) == (booking["id"], "Phone", "4375550142")
+    contacts = [one for one in shop.server.world.all_rows("crm/bookings/contacts") if one["bookingId"] == booking["id"]]
+    assert [(one["type"], one["value"]) for one in contacts] == [("Phone", "4375550142")]
     assert await shop.entry(call_id) == ("logged", None)
     assert await shop.intent(call_id) == ("booking", PROVIDER, "written", booking["id"])
 
