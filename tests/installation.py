@@ -182,9 +182,11 @@ class Installation:
         """
         rows = self.rows("select call_key, id, ref from calls.calls where call_key = any(%s)", list(calls))
         assert sorted(key for key, _, _ in rows) == sorted(calls), "a call is missing or doubled"
-        notes = self.sandbox.ledger()["notes"]
+        ledger = self.sandbox.ledger()
+        written = ledger["notes"] + ledger["bookings"]
+        books = "booking_provider" in self.phones
         for key, call_id, ref in rows:
-            found = sorted((note["kind"], note["target_id"]) for note in notes if f"[call:{ref}]" in note["text"])
+            found = sorted((note["kind"], note["target_id"]) for note in written if f"[call:{ref}]" in note["text"])
             intents = self.rows("select action, target_id, state from logbook.intents where call_id = %s", call_id)
             intended = sorted((action.removesuffix("_note"), target) for action, target, _ in intents)
             assert found == intended, f"call {key}: intended {intended}, found {found}"
@@ -192,7 +194,9 @@ class Installation:
             caller = calls[key]
             if caller["kind"] == "single":
                 assert ("customer", caller["customer_ids"][0]) in found, f"call {key} of a known customer has no note"
-            elif caller["kind"] != "single":
+            elif caller["kind"] == "unknown" and books:
+                assert [kind for kind, _ in found] == ["booking"], f"call {key} of a stranger is not booked"
+            else:
                 assert not found
 
 
@@ -225,6 +229,7 @@ class PhoneSystem:
             {"kind": "started", "direction": "inbound", "external_number": caller, "did": "4375550100"},
             {"kind": "ringing", "leg_id": f"{call_key}-a", "agent": agent},
             {"kind": "answered", "leg_id": f"{call_key}-a", "agent": agent},
+            {"kind": "named", "text": "Jane Example"},
             {"kind": "ended", "reason": "normal"},
         ]
         for number, story in enumerate(stories):

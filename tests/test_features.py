@@ -9,7 +9,7 @@ import structlog
 from pydantic import SecretStr
 
 from company import TENANT, TLS, Unlimited
-from trunkline.features import ALWAYS, WITH_GUID, features_of, look_at_scopes, scope_report
+from trunkline.features import ALWAYS, WITH_GUID, WITH_PROVIDER, features_of, look_at_scopes, scope_report
 from trunkline.mirror.catalog import RESOURCES
 from trunkline.sandbox.servicetitan import SandboxOptions, SandboxServer
 from trunkline.servicetitan import Credentials, Environment, ServiceTitan
@@ -58,6 +58,12 @@ def test_decisions_are_kept_in_servicetitan_where_there_is_a_guid_and_need_modif
     assert {str(need) for need in WITH_GUID.needs} == {
         "Customers (View)", "Customers (Modify)", "Locations (View)", "Locations (Modify)",
     }  # fmt: skip
+
+
+def test_new_callers_are_booked_where_there_is_a_booking_provider_which_needs_bookings() -> None:
+    own = SETTINGS.servicetitan.model_copy(update={"booking_provider": 5})
+    assert features_of(SETTINGS.model_copy(update={"servicetitan": own})) == (*ALWAYS, WITH_PROVIDER)
+    assert {str(need) for need in WITH_PROVIDER.needs} == {"Bookings (View)", "Bookings (Modify)"}
 
 
 async def test_a_new_version_of_the_app_is_noticed_at_the_next_token_and_told_once(database: Database) -> None:

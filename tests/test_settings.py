@@ -76,6 +76,10 @@ def test_the_environment_wins_over_the_file(folder: Path, monkeypatch: pytest.Mo
         (("America/Toronto", "America/Nowhere"), "is no time zone; write one like America/Toronto"),
         (("id = 1000001", "id = -5"), "tenants.0.id: input should be greater than 0"),
         (
+            ("app_key =", "booking_provider = 0\napp_key ="),
+            "tenants.0.servicetitan.booking_provider: input should be greater than 0",
+        ),
+        (
             ("app_key =", 'application_guid = "mine"\napp_key ='),
             "tenants.0.servicetitan.application_guid: input should be a valid UUID",
         ),
@@ -98,6 +102,13 @@ def test_two_phone_systems_may_not_share_a_name(folder: Path) -> None:
     write(folder, GOOD + '\n[[tenants.phone_systems]]\naccount = "main"\nsystem = "webhook"\n')
     with pytest.raises(SettingsError, match="same account name"):
         load(folder)
+
+
+def test_a_booking_provider_is_read_and_need_not_be_there(folder: Path) -> None:
+    write(folder, GOOD)
+    assert load(folder).tenants[0].servicetitan.booking_provider is None
+    write(folder, GOOD.replace("app_key =", "booking_provider = 1234\napp_key ="))
+    assert load(folder).tenants[0].servicetitan.booking_provider == 1234
 
 
 def test_an_application_guid_is_read_however_it_is_written_and_need_not_be_there(folder: Path) -> None:

@@ -25,7 +25,6 @@ from trunkline.calls.joiner import Joiner
 from trunkline.calls.lines import PhoneLines
 from trunkline.calls.sweeper import Sweeper
 from trunkline.calls.tracker import Tracker
-from trunkline.domain.logging_plan import plan
 from trunkline.features import scope_report
 from trunkline.following import Following
 from trunkline.logbook.service import Logbook
@@ -111,7 +110,7 @@ async def running(settings: Settings, postgres: EmbeddedPostgres | None = None) 
         logbook = Logbook(
             database,
             roster.notes,
-            lambda tenant_id: partial(plan, timezone=roster.timezones[tenant_id]),
+            roster.planner,
             followed=roster.followed,
             settle_s=settings.settle_s,
         )

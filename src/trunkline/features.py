@@ -28,9 +28,16 @@ WITH_GUID = Feature(
 )
 
 
+WITH_PROVIDER = Feature("Bookings for new callers", ("crm.booking_provider.create", "crm.booking_provider.list"))
+
+
 def features_of(tenant: TenantSettings) -> tuple[Feature, ...]:
-    """What is done for a tenant: decisions are kept in ServiceTitan under the app's GUID only."""
-    return (*ALWAYS, WITH_GUID) if tenant.servicetitan.application_guid else ALWAYS
+    """What is done for a tenant: decisions are kept in ServiceTitan under the app's GUID only, new callers are booked
+    under a booking provider only.
+    """
+    own = tenant.servicetitan
+    chosen = ((own.application_guid, WITH_GUID), (own.booking_provider, WITH_PROVIDER))
+    return (*ALWAYS, *(feature for needed, feature in chosen if needed))
 
 
 async def look_at_scopes(client: ServiceTitan, database: Database) -> None:

@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import structlog
 
 from trunkline.calls.account import PhoneAccount
+from trunkline.domain.logging_plan import plan
 from trunkline.logbook.notes import PausedNotes, ServiceTitanNotes
-from trunkline.logbook.writer import Notes
+from trunkline.logbook.writer import Notes, Planner
 from trunkline.mirror.sync import MirrorSync
 from trunkline.servicetitan.client import ServiceTitan
 from trunkline.store.database import DatabaseUnavailable
@@ -81,6 +83,11 @@ class Roster:
         """Where the logbook writes for a tenant."""
         client = self.clients.get(tenant_id)
         return ServiceTitanNotes(client) if client else PausedNotes()
+
+    def planner(self, tenant_id: int) -> Planner:
+        """What the logbook writes for a tenant."""
+        known = self.tenants[tenant_id].settings
+        return partial(plan, timezone=known.timezone, booking_provider=known.servicetitan.booking_provider)
 
     def is_remembering(self, tenant_id: int) -> bool:
         """Whether what is decided about a tenant's numbers is copied to its ServiceTitan."""

@@ -50,7 +50,8 @@ class ServiceTitanSettings(BaseModel):
     """How to reach one tenant. `environment` is production, integration, or the base URL of a sandbox.
 
     `allow_unregistered` switches on operations that no scope of this app covers. `application_guid` is the app's own id
-    in the developer portal, under which decisions about numbers are kept in ServiceTitan.
+    in the developer portal, under which decisions about numbers are kept in ServiceTitan. `booking_provider` is the id
+    of the booking provider tag under which callers whom somebody named are booked.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -61,6 +62,7 @@ class ServiceTitanSettings(BaseModel):
     app_key: Secret
     allow_unregistered: bool = False
     application_guid: UUID | None = None
+    booking_provider: int | None = Field(default=None, gt=0, lt=2**63)
 
     @model_validator(mode="after")
     def _not_mistyped(self) -> Self:

@@ -110,10 +110,11 @@ def test_what_is_given_changes_and_the_rest_stays_secrets_too(run: Run, sandbox:
     assert (changed.returncode, changed.stderr) == (0, "")
     assert run("tenants", "test", str(TENANT)).returncode == 0, "the app key is the one from before"
     guid = "11111111-2222-4333-8444-555555555555"
-    assert run("tenants", "change", str(TENANT), "--application-guid", guid).returncode == 0
+    more = ("--application-guid", guid, "--booking-provider", "1234")
+    assert run("tenants", "change", str(TENANT), *more).returncode == 0
     shown = run("tenants", "show", str(TENANT)).stdout
     assert shown.startswith("Renamed\n")
-    assert f"Application GUID: {guid}\n" in shown
+    assert f"Application GUID: {guid}\nBooking provider: 1234\n" in shown
     assert said(run("tenants", "change", str(TENANT))) == "Say what to change: see trunkline tenants change --help."
     assert said(run("tenants", "change", "7", "--name", "X")) == "There is no tenant with the id 7."
 

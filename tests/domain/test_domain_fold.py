@@ -91,6 +91,7 @@ ATTENDED = [
     at(60, K.LEFT, "y"),
     at(60, K.LEFT, "a"),
 ]
+NAMED = [*DIRECT, at(30, K.NAMED, text="Jane"), at(40, K.NAMED, text=" Jane\r\nExample "), at(50, K.NAMED, text=" ")]
 SCENARIOS = {
     "direct": DIRECT,
     "ring group": RING_GROUP,
@@ -100,6 +101,7 @@ SCENARIOS = {
     "outbound": OUTBOUND,
     "internal": INTERNAL,
     "attended transfer": ATTENDED,
+    "named": NAMED,
 }
 
 
@@ -210,6 +212,12 @@ def test_what_comes_after_the_end_still_adds() -> None:
         ("asked for a quote",),
         START + timedelta(seconds=65),
     )
+
+
+def test_the_latest_name_that_somebody_gave_the_caller_counts_as_one_line() -> None:
+    assert fold(NAMED).contact_name == "Jane Example"
+    assert fold(DIRECT).contact_name is None
+    assert fold([*NAMED, at(90, K.NAMED, text="x" * 9000)]).contact_name == "x" * 200
 
 
 def test_first_number_and_did_win_over_later_rewrites() -> None:

@@ -19,8 +19,18 @@ from trunkline.domain.caller import (
     StaffFacts,
     StaffKind,
 )
-from trunkline.domain.events import Direction, Party, PartyKind
-from trunkline.domain.logging_plan import LONGEST_NOTE, LogKind, ReviewReason, note_text, plan
+from trunkline.domain.events import CallEvent, Direction, EventKind, Party, PartyKind
+from trunkline.domain.fold import fold
+from trunkline.domain.logging_plan import (
+    LONGEST_NOTE,
+    LogKind,
+    NewCaller,
+    ReviewReason,
+    booking_text,
+    new_caller,
+    note_text,
+    plan,
+)
 from trunkline.domain.rank import card, rank
 
 NOW = datetime(2026, 7, 2, 15, 0, tzinfo=UTC)
@@ -126,6 +136,55 @@ def test_what_is_written_where(
     actions = plan(call, card(number, found, now=NOW), ref="R1", timezone="America/Toronto")
     assert [(action.kind, action.target_id, action.review) for action in actions] == expected
     assert all(action.text.endswith("[call:R1]") for action in actions if action.kind is not LogKind.REVIEW)
+
+
+UNKNOWN = (LogKind.REVIEW, None, ReviewReason.UNKNOWN_CALLER)
+
+
+@pytest.mark.parametrize(
+    ("name", "provider", "number", "found", "expected"),
+    [
+        ("Jane Example", 5, NUMBER, facts(), (LogKind.BOOKING, 5, None)),
+        ("Jane Example", 5, NUMBER, None, (LogKind.BOOKING, 5, None)),
+        ("Jane Example", None, NUMBER, facts(), UNKNOWN),
+        (None, 5, NUMBER, facts(), UNKNOWN),
+        ("Jane Example", 5, None, None, (LogKind.REVIEW, None, ReviewReason.WITHHELD)),
+        ("Jane Example", 5, NUMBER, facts(JANE), (LogKind.CUSTOMER_NOTE, 7, None)),
+        ("Jane Example", 5, NUMBER, facts(JANE, OTHER), (LogKind.REVIEW, None, ReviewReason.AMBIGUOUS)),
+    ],
+)
+def test_an_unknown_caller_whom_somebody_named_is_booked(
+    name: str | None, provider: int | None, number: str | None, found: NumberFacts | None, expected: tuple[object, ...]
+) -> None:
+    call = msgspec.structs.replace(ANSWERED, external_number=number, contact_name=name)
+    (action,) = plan(call, card(number, found, now=NOW), ref="R1", timezone="UTC", booking_provider=provider)
+    assert (action.kind, action.target_id, action.review) == expected
+
+
+def test_colleagues_are_not_booked() -> None:
+    call = msgspec.structs.replace(ANSWERED, contact_name="Jane Example")
+    for direction, found in ((Direction.INTERNAL, facts()), (Direction.INBOUND, facts(staff=(TECH,)))):
+        told = msgspec.structs.replace(call, direction=direction)
+        assert plan(told, card(NUMBER, found, now=NOW), ref="R1", timezone="UTC", booking_provider=5) == []
+
+
+def test_a_booking_tells_who_called_above_what_a_note_tells() -> None:
+    text = booking_text(msgspec.structs.replace(ANSWERED, contact_name="Jane Example"), ref="R1", timezone="UTC")
+    assert text == f"Jane Example, {NUMBER}\n{note_text(ANSWERED, ref='R1', timezone='UTC')}"
+
+
+@given(name=st.text(min_size=1), notes=st.lists(st.text(max_size=3000), max_size=3))
+def test_whom_a_booking_is_about_is_read_from_its_text(name: str, notes: list[str]) -> None:
+    named = CallEvent("3cx", "main", "c1", EventKind.NAMED, NOW, external_number=NUMBER, text=name)
+    call = msgspec.structs.replace(fold([named]), notes=tuple(notes))
+    if call.contact_name is not None:
+        read = new_caller(booking_text(call, ref="R1", timezone="UTC"))
+        assert read == NewCaller(call.contact_name, NUMBER, "R1")
+
+
+def test_what_is_no_text_of_a_booking_is_not_read_as_one() -> None:
+    with pytest.raises(ValueError, match="no text of a booking"):
+        new_caller(note_text(ANSWERED, ref="R1", timezone="UTC"))
 
 
 def test_the_note_tells_the_call_in_plain_words_and_local_time() -> None:

@@ -48,10 +48,11 @@ class MemoryNotes:
         self._raise_next(self.after)
         return note_id
 
-    async def recent(self, kind: LogKind, target_id: int, *, since: datetime) -> list[Note]:
+    async def find(self, kind: LogKind, target_id: int, ref: str, *, since: datetime) -> Note | None:
         self.reads += 1
         self._raise_next(self.on_read)
-        return [note for k, t, note in self.stored if (k, t) == (kind, target_id) and note.created_on >= since]
+        notes = [note for k, t, note in self.stored if (k, t) == (kind, target_id) and note.created_on >= since]
+        return next((note for note in notes if marker(ref) in note.text), None)
 
     @staticmethod
     def _raise_next(script: list[Exception | None]) -> None:

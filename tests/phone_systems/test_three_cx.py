@@ -299,21 +299,24 @@ def test_callers_who_withhold_their_number_are_kept_apart() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "said"),
+    ("fields", "said", "name"),
     [
-        ({"first": "Jane", "last": "Example"}, "Jane Example"),
-        ({"first": "[FirstName]", "last": "", "company": "Example Plumbing"}, "Example Plumbing"),
-        ({}, "4375550142"),
+        ({"first": "Jane", "last": "Example"}, "Jane Example", "Jane Example"),
+        ({"first": "[FirstName]", "last": "", "company": "Example Plumbing"}, "Example Plumbing", "Example Plumbing"),
+        ({"last": "437-555-0142"}, "437-555-0142", None),
+        ({}, "4375550142", None),
     ],
 )
 @pytest.mark.parametrize("at_s", [5, 300])
-def test_a_contact_is_a_remark_on_its_call(fields: dict[str, object], said: str, at_s: float) -> None:
+def test_a_contact_is_a_remark_on_its_call_and_names_the_caller(
+    fields: dict[str, object], said: str, name: str | None, at_s: float
+) -> None:
     shop = Shop()
     shop.rings(1)
     shop.posts(67, "call", journal())
     shop.posts(at_s, "contact", {"number": "4375550142", **fields})
     (call,) = shop.calls()
-    assert call.notes == (f"3CX contact created: {said}",)
+    assert (call.notes, call.contact_name) == ((f"3CX contact created: {said}",), name)
 
 
 def test_a_contact_without_a_call_is_nothing() -> None:

@@ -119,13 +119,17 @@ async def test_going_on_by_date_is_published_too(tap: Wiretap, database: Databas
 
 
 @pytest.mark.parametrize(
-    ("kind", "target"), [(LogKind.CUSTOMER_NOTE, FIRST_CUSTOMER), (LogKind.JOB_NOTE, FIRST_CUSTOMER * 10)]
+    ("kind", "target"),
+    [(LogKind.CUSTOMER_NOTE, FIRST_CUSTOMER), (LogKind.JOB_NOTE, FIRST_CUSTOMER * 10), (LogKind.BOOKING, 1)],
 )
 async def test_writing_a_call_down_is_published(tap: Wiretap, kind: LogKind, target: int) -> None:
     notes = ServiceTitanNotes(tap.client)
-    note_id = await notes.add(kind, target, 'Jane said "a leak",\nfloor −1. [call:REF0000001]')
-    (note,) = await notes.recent(kind, target, since=datetime.now(UTC) - timedelta(minutes=1))
-    assert note.id == note_id
+    text = 'Jane Example, +14375550142\nJane said "a leak",\nfloor −1. [call:REF0000001]'
+    note_id = await notes.add(kind, target, text)
+    note = await notes.find(kind, target, "REF0000001", since=datetime.now(UTC) - timedelta(minutes=1))
+    assert note is not None
+    assert (note.id, note.text) == (note_id, text)
+    assert await notes.find(kind, target, "REF0000002", since=datetime.now(UTC) - timedelta(minutes=1)) is None
     assert {request.method for request in tap.sent} == {"GET", "POST"}
     assert tap.wrong() == []
 

@@ -16,6 +16,7 @@ FORM = TenantForm(
     client_secret="cs1.example-secret",
     app_key="ak1.example-app-key",
     application_guid="11111111-2222-4333-8444-555555555555",
+    booking_provider="1234",
 )
 
 

@@ -38,6 +38,8 @@ async def test_a_tenant_comes_back_as_it_was_added(settings: Settings, database:
     assert own.client_secret.get_secret_value() == "cs1.example-secret"
     assert own.app_key.get_secret_value() == "ak1.example-app-key"
     assert str(own.application_guid) == FORM.application_guid
+    assert own.booking_provider == 1234
+    assert TenantForm.of(tenant) == changed(client_secret="", app_key="")
     assert tenant.runs
     assert not tenant.in_file
 
@@ -59,12 +61,13 @@ async def test_what_was_mistyped_is_told_by_field_and_nothing_is_stored(settings
     wrong = TenantForm(
         tenant_id="cid.example", name=" ", timezone="Mars/Base", region="Canada", links_base="go",
         environment="production", client_id="cs1.example-secret", client_secret="cid.example", app_key="",
-        application_guid="mine",
+        application_guid="mine", booking_provider="-1",
     )  # fmt: skip
     with pytest.raises(Mistaken) as caught:
         await registry.add(wrong)
     assert set(caught.value.sentences) == {
         "tenant_id", "name", "links_base", "client_id", "client_secret", "app_key", "application_guid",
+        "booking_provider",
     }  # fmt: skip
     with pytest.raises(Mistaken) as caught:
         await registry.add(changed(timezone="Mars/Base", region="Canada"))
@@ -98,14 +101,17 @@ async def test_secrets_that_are_not_typed_stay_and_others_are_replaced(settings:
     await registry.add(FORM)
     await registry.set_paused(TENANT, paused=True)
     await registry.change(
-        TENANT, changed(name="Renamed Example", client_secret="cs1.replaced", app_key="", application_guid="")
+        TENANT,
+        changed(
+            name="Renamed Example", client_secret="cs1.replaced", app_key="", application_guid="", booking_provider=""
+        ),
     )
     tenant = (await registry.read())[TENANT]
     own = tenant.settings.servicetitan
     assert tenant.settings.name == "Renamed Example"
     assert own.client_secret.get_secret_value() == "cs1.replaced"
     assert own.app_key.get_secret_value() == "ak1.example-app-key"
-    assert own.application_guid is None
+    assert (own.application_guid, own.booking_provider) == (None, None)
     assert tenant.paused
 
 

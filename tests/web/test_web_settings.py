@@ -72,6 +72,7 @@ def form(backstage: Backstage, **typed: str) -> dict[str, str]:
         "client_id": "cid.example",
         "client_secret": CLIENT_SECRET,
         "app_key": APP_KEY,
+        "booking_provider": "1234",
         **typed,
     }
 
@@ -116,6 +117,7 @@ def test_a_company_is_added_tested_paused_and_erased_without_scripts(
     type_in(page, form(backstage))
     page.get_by_role("button", name="Add").click()
     expect(page.get_by_role("heading", level=1)).to_have_text(NAME)
+    expect(page.get_by_text("1234", exact=True)).to_be_visible()
     # The running service takes it up.
     until(lambda: is_copied(company))
     # With two companies to choose from the bar still fits on every screen.

@@ -16,6 +16,7 @@ from trunkline.sandbox.phones.three_cx import SPEAKER
 from trunkline.sandbox.phones.three_cx.api import CLIENT_ID, CLIENT_SECRET, ThreeCxApi
 from trunkline.sandbox.phones.three_cx.call_control import steps_of
 
+PROVIDER = 1
 PBX = """
 [[tenants.phone_systems]]
 account = "office-pbx"
@@ -43,7 +44,7 @@ def shop(
 ) -> Iterator[Office]:
     """A company with a 3CX."""
     tenant = TENANT_TOML.format(id=TENANT, name="Example Plumbing", sandbox=backstage.servicetitan.base_url)
-    text = tenant + PBX.format(url=pbx[1], client=CLIENT_ID)
+    text = tenant + f"booking_provider = {PROVIDER}\n" + PBX.format(url=pbx[1], client=CLIENT_ID)
     secrets = {"TEST_3CX_KEY": SPEAKER.secret, "TEST_3CX_CLIENT_SECRET": CLIENT_SECRET}
     folder = tmp_path_factory.mktemp("three_cx") / "data"
     with fresh_database(postgres) as url, serving(folder, text, url, **secrets) as running:
@@ -80,3 +81,26 @@ def test_one_call_is_told_in_three_ways_and_shown_once(
     until(lambda: shown()["answered_by"].get("name") == "Dana Desk")
     assert (shown()["outcome"], shown()["external_number"]) == ("answered", jane.number)
     assert shop.execute("select error from calls.inbox where error is not null") == []
+
+
+def test_a_contact_that_is_made_of_an_unknown_caller_becomes_one_booking(shop: Office, backstage: Backstage) -> None:
+    stranger, world = backstage.people.stranger, backstage.servicetitan.world
+    call = Dialled(datetime.now(UTC), caller=stranger.number)
+    contact = {"number": stranger.dialled, "first": "Jane", "last": "Newcomer"}
+    (part,) = SPEAKER.parts("answered")
+    with shop.client() as client:
+        client.get("/caller-id/office-pbx", params={"number": stranger.number}, headers=_BEARER).raise_for_status()
+        for kind, body in (("contact", contact), ("call", SPEAKER.journal("answered", call, part))):
+            client.post(f"/hooks/office-pbx/{kind}", json=body, headers=_BEARER).raise_for_status()
+        logged = "select c.id from logbook.entries e join calls.calls c on c.id = e.call_id where e.state = 'logged'"
+        (call_id,) = until(lambda: shop.execute(f"{logged} and c.call->>'external_number' = %s", stranger.number))[0]
+        page = client.get(f"/calls/{call_id}", params={"tenant": TENANT}).text
+    ((ref,),) = shop.execute("select ref from calls.calls where id = %s", call_id)
+    bookings = backstage.do(lambda: list(world.all_rows("crm/bookings")))
+    (booking,) = [one for one in bookings if one.get("source") == "Trunkline"]
+    assert (booking["name"], booking["externalId"], booking["bookingProviderId"]) == ("Jane Newcomer", ref, PROVIDER)
+    methods = backstage.do(lambda: list(world.all_rows("crm/bookings/contacts")))
+    assert [one["value"] for one in methods if one["bookingId"] == booking["id"]] == [stranger.dialled]
+    assert booking["summary"].startswith(f"Jane Newcomer, {stranger.number}\nIncoming call answered by Dana Desk")
+    assert "Booking in ServiceTitan" in page
+    assert booking["summary"].splitlines()[0] in page

@@ -43,6 +43,7 @@ def tenants() -> None:
 @click.option("--client-secret", "secret_at", metavar="WHERE", default=_ASK, help=_WHERE)
 @click.option("--app-key", "key_at", metavar="WHERE", default=_ASK, help=_WHERE)
 @click.option("--application-guid", default="", help="As in the developer portal: for decisions about numbers.")
+@click.option("--booking-provider", default="", help="The id of a booking provider tag: for new callers.")
 @click.option("--timezone", default="America/New_York", show_default=True)
 @click.option("--region", default="US", show_default=True, help="How local phone numbers are read.")
 def add(data_dir: Path | None, *, secret_at: str, key_at: str, **typed: str) -> None:
@@ -61,6 +62,7 @@ def add(data_dir: Path | None, *, secret_at: str, key_at: str, **typed: str) -> 
 @click.option("--client-secret", "secret_at", metavar="WHERE", help=_WHERE)
 @click.option("--app-key", "key_at", metavar="WHERE", help=_WHERE)
 @click.option("--application-guid", help="As in the developer portal; empty takes it away.")
+@click.option("--booking-provider", help="The id of a booking provider tag; empty takes it away.")
 @click.option("--timezone")
 @click.option("--region", help="How local phone numbers are read.")
 def change(
@@ -120,6 +122,8 @@ def show(data_dir: Path | None, tenant_id: int) -> None:
     click.echo(f"Environment: {words.environment(known.servicetitan.environment)}")
     if guid := known.servicetitan.application_guid:
         click.echo(f"Application GUID: {guid}")
+    if provider := known.servicetitan.booking_provider:
+        click.echo(f"Booking provider: {provider}")
     click.echo(f"Client id: {known.servicetitan.client_id}\nTime zone: {known.timezone}\nRegion: {known.region}")
     if tenant.trouble:
         click.echo(tenant.trouble, err=True)

@@ -56,7 +56,8 @@ class Call(msgspec.Struct, frozen=True, omit_defaults=True):
     `call_key` is the oldest of its keys, `aliases` the others, sorted. `external_number` is E.164 where it could be
     read as a number, `None` where it was withheld. Times are UTC, from the phone system's clock; durations are
     seconds. `wait_s` runs from the start to the first human answer (or the end), `talk_s` from first answer to end;
-    one that would run to an end which nobody heard is `None`. `contents` are transcripts and summaries.
+    one that would run to an end which nobody heard is `None`. `contents` are transcripts and summaries. `contact_name`
+    is what somebody at the desk called the caller, one line of at most 200 signs.
     """
 
     system: str
@@ -68,6 +69,7 @@ class Call(msgspec.Struct, frozen=True, omit_defaults=True):
     outcome: Outcome | None = None
     external_number: str | None = None
     external_name: str | None = None
+    contact_name: str | None = None
     did: str | None = None
     started_at: datetime | None = None
     answered_at: datetime | None = None

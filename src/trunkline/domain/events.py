@@ -28,6 +28,7 @@ class EventKind(StrEnum):
     RECORDING = "recording"
     CONTENT = "content"  # transcript or summary
     ANNOTATED = "annotated"  # note, tag or disposition set on the phone system's side
+    NAMED = "named"  # somebody at the desk said who the caller is; the text is the name
     RECORD = "record"  # the complete record from history: tells what nobody heard
     UNKNOWN = "unknown"
 

@@ -27,6 +27,7 @@ _ORDER = {kind: place for place, kind in enumerate(EventKind)}
 _LEG_OPENS = {EventKind.STARTED, EventKind.ROUTED, EventKind.RINGING, EventKind.ANSWERED}
 _HEARD_LATER = {EventKind.RECORDING, EventKind.VOICEMAIL}
 _PLATFORM = {PartyKind.QUEUE, PartyKind.MENU, PartyKind.VOICEMAIL}
+_LONGEST_NAME = 200
 _OUTCOME_OF = {EndReason.BUSY: Outcome.BUSY, EndReason.REJECTED: Outcome.REJECTED, EndReason.FAILED: Outcome.FAILED}
 _OUTCOME_OF_NOBODY_RANG = {**_OUTCOME_OF, EndReason.UNKNOWN: Outcome.UNKNOWN}
 
@@ -74,6 +75,7 @@ def fold(events: Iterable[CallEvent], *, region: str = "US") -> Call:
         outcome=_outcome(ordered, legs, answered_at, end_reason, is_heard=is_heard) if ended_at else None,
         external_number=None if phone.is_withheld(external) else phone.parse(external, region),
         external_name=next((event.external_name for event in ordered if event.external_name), None),
+        contact_name=_contact_name(ordered),
         did=next((event.did for event in ordered if event.did), None),
         started_at=started_at,
         answered_at=answered_at,
@@ -90,6 +92,12 @@ def fold(events: Iterable[CallEvent], *, region: str = "US") -> Call:
         contents=tuple(dict.fromkeys(e.text for e in ordered if e.kind is EventKind.CONTENT and e.text)),
         events=told,
     )
+
+
+def _contact_name(ordered: Sequence[CallEvent]) -> str | None:
+    """The latest that was said: whoever corrects a name means it."""
+    told = [" ".join(event.text.split()) for event in ordered if event.kind is EventKind.NAMED and event.text]
+    return next((name[:_LONGEST_NAME] for name in reversed(told) if name), None)
 
 
 def _in_order(events: Iterable[CallEvent]) -> list[CallEvent]:

@@ -1,6 +1,7 @@
 """What is to be written where, once a call has ended: the table of cases and the words of the note."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
@@ -17,6 +18,7 @@ class LogKind(StrEnum):
 
     CUSTOMER_NOTE = "customer_note"
     JOB_NOTE = "job_note"
+    BOOKING = "booking"
     REVIEW = "review"
 
 
@@ -30,12 +32,20 @@ class ReviewReason(StrEnum):
 
 
 class LogAction(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One thing to write. `target_id` is the ServiceTitan id of the customer or job; a review has none."""
+    """One thing to write. `target_id` is ServiceTitan's id of customer, job or booking provider; a review has none."""
 
     kind: LogKind
     target_id: int | None = None
     text: str = ""
     review: ReviewReason | None = None
+
+
+class NewCaller(msgspec.Struct, frozen=True):
+    """Whom a booking is about: `number` is E.164, `ref` the call's reference."""
+
+    name: str
+    number: str
+    ref: str
 
 
 LONGEST_NOTE = 4000  # ServiceTitan publishes no limit; integrators stay below this
@@ -57,13 +67,18 @@ _OUTCOME_WORDS = {
 }
 
 
+_BOOKING = re.compile(r"(.+), (\+\d+)\n(?s:.*)\[call:([^]]+)\]")
+
+
 def marker(ref: str) -> str:
     """The text by which a note of ours is found again."""
     return f"[call:{ref}]"
 
 
-def plan(call: Call, card: CallerCard | None, *, ref: str, timezone: str) -> list[LogAction]:
-    """What to write for an ended call.
+def plan(
+    call: Call, card: CallerCard | None, *, ref: str, timezone: str, booking_provider: int | None = None
+) -> list[LogAction]:
+    """What to write for an ended call; `booking_provider` is ServiceTitan's id of the one that books new callers.
 
     ===================  ======================================================
     caller               actions
@@ -71,6 +86,7 @@ def plan(call: Call, card: CallerCard | None, *, ref: str, timezone: str) -> lis
     internal, colleague  none
     marked as spam       none
     one certain          note on the customer, and on today's job if there is one
+    unknown, but named   a booking, where there is a booking provider
     anything else        an entry for review
     ===================  ======================================================
     """
@@ -78,6 +94,8 @@ def plan(call: Call, card: CallerCard | None, *, ref: str, timezone: str) -> lis
     if call.direction is Direction.INTERNAL or match.kind in {MatchKind.STAFF, MatchKind.SPAM}:
         return []
     customer = match.customer
+    if match.kind is MatchKind.UNKNOWN and booking_provider is not None and call.contact_name and call.external_number:
+        return [LogAction(LogKind.BOOKING, booking_provider, booking_text(call, ref=ref, timezone=timezone))]
     if customer is None:
         return [LogAction(LogKind.REVIEW, review=_REVIEWED[match.kind])]
     text = note_text(call, ref=ref, timezone=timezone)
@@ -89,7 +107,28 @@ def plan(call: Call, card: CallerCard | None, *, ref: str, timezone: str) -> lis
 
 def note_text(call: Call, *, ref: str, timezone: str) -> str:
     """The note as people read it: plain text, times in `timezone` (IANA name), the reference at its end."""
-    lines = [_headline(call), *_details(call, ZoneInfo(timezone))]
+    return _signed([_headline(call), *_details(call, ZoneInfo(timezone))], ref)
+
+
+def booking_text(call: Call, *, ref: str, timezone: str) -> str:
+    """As :func:`note_text`, below the name and number of the caller: all that :func:`new_caller` needs."""
+    who = f"{call.contact_name}, {call.external_number}"
+    return _signed([who, _headline(call), *_details(call, ZoneInfo(timezone))], ref)
+
+
+def new_caller(text: str) -> NewCaller:
+    """Whom a booking is about, read from its text, which alone is kept until it is made.
+
+    Raises:
+        ValueError: :func:`booking_text` did not write it.
+    """
+    read = _BOOKING.fullmatch(text)
+    if read is None:
+        raise ValueError("This is no text of a booking.")
+    return NewCaller(*read.groups())
+
+
+def _signed(lines: Sequence[str], ref: str) -> str:
     reference = marker(ref)
     body = "\n".join(lines)[: LONGEST_NOTE - len(reference) - 1]
     return f"{body}\n{reference}"

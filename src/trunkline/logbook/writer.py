@@ -9,7 +9,7 @@ from psycopg import AsyncConnection
 
 from trunkline.domain.call import Call, CallState
 from trunkline.domain.caller import CallerCard
-from trunkline.domain.logging_plan import LogAction, LogKind, ReviewReason, marker
+from trunkline.domain.logging_plan import LogAction, LogKind, ReviewReason
 from trunkline.faultpoints import fault_point
 from trunkline.servicetitan.errors import GivenUp, NeedsFixing, OutcomeUnknown, RetryLater
 from trunkline.servicetitan.notes import Note
@@ -27,10 +27,10 @@ class Notes(Protocol):
     """The part of ServiceTitan that the logbook writes to, for one tenant."""
 
     async def add(self, kind: LogKind, target_id: int, text: str) -> int | None:
-        """Write a note and return its id, where ServiceTitan gives one."""
+        """Write a note, or make a booking, and return its id, where ServiceTitan gives one."""
 
-    async def recent(self, kind: LogKind, target_id: int, *, since: datetime) -> list[Note]:
-        """The target's notes written at or after `since` (UTC)."""
+    async def find(self, kind: LogKind, target_id: int, ref: str, *, since: datetime) -> Note | None:
+        """What stands there of the call `ref`; a note only if it was written at or after `since` (UTC)."""
 
 
 class Planner(Protocol):
@@ -181,8 +181,7 @@ class Writer:
     async def _find(self, connection: AsyncConnection, notes: Notes, call_id: int, intent: rows.Intent) -> Note | None:
         reference = await rows.reference(connection, call_id)
         since = intent.intended_at - CLOCK_SKEW
-        recent = await notes.recent(intent.action, intent.target_id, since=since)
-        return next((note for note in recent if marker(reference) in note.text), None)
+        return await notes.find(intent.action, intent.target_id, reference, since=since)
 
     async def _write(self, connection: AsyncConnection, notes: Notes, call_id: int, intent: rows.Intent) -> None:
         await rows.begin_try(connection, call_id, intent)

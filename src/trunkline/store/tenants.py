@@ -25,6 +25,7 @@ class TenantRow(msgspec.Struct, frozen=True):
     client_secret: str
     app_key: str
     application_guid: UUID | None = None
+    booking_provider: int | None = None
     paused: bool = False
 
 
@@ -68,11 +69,11 @@ async def change(connection: AsyncConnection, row: TenantRow) -> None:
     """All of a tenant but whether it is paused."""
     await connection.execute(
         "update ops.tenants set name = %s, timezone = %s, region = %s, links_base = %s, environment = %s,"
-        " client_id = %s, client_secret = %s, app_key = %s, application_guid = %s, changed_at = now()"
-        " where tenant_id = %s",
+        " client_id = %s, client_secret = %s, app_key = %s, application_guid = %s, booking_provider = %s,"
+        " changed_at = now() where tenant_id = %s",
         (
             row.name, row.timezone, row.region, row.links_base, row.environment, row.client_id, row.client_secret,
-            row.app_key, row.application_guid, row.tenant_id,
+            row.app_key, row.application_guid, row.booking_provider, row.tenant_id,
         ),
     )  # fmt: skip
 

@@ -36,6 +36,7 @@ class TenantForm(msgspec.Struct, frozen=True):
     client_secret: str = ""
     app_key: str = ""
     application_guid: str = ""
+    booking_provider: str = ""
 
     def __repr__(self) -> str:
         return f"TenantForm({self.tenant_id!r}, {self.name!r})"
@@ -53,6 +54,7 @@ class TenantForm(msgspec.Struct, frozen=True):
             str(known.id), known.name, known.timezone, known.region, known.links_base,
             known.servicetitan.environment, known.servicetitan.client_id,
             application_guid=str(known.servicetitan.application_guid or ""),
+            booking_provider=str(known.servicetitan.booking_provider or ""),
         )  # fmt: skip
 
 
@@ -85,6 +87,7 @@ def checked(form: TenantForm, tenants: Mapping[int, Tenant], *, present: Tenant 
                 client_secret=client_secret,
                 app_key=app_key,
                 application_guid=_guid(form),
+                booking_provider=int(form.booking_provider.strip() or 0) or None,
             ),
         )
     except ValidationError as error:
@@ -96,10 +99,14 @@ def _guid(form: TenantForm) -> UUID | None:
     return UUID(text) if text else None
 
 
+def _is_id(text: str) -> bool:
+    number = text.strip()
+    return number.isascii() and number.isdigit() and 0 < int(number) < 2**63
+
+
 def _plain_mistakes(form: TenantForm, present: Tenant | None) -> dict[str, str]:
     wrong: dict[str, str] = {}
-    number = form.tenant_id.strip()
-    if not (number.isascii() and number.isdigit()) or not 0 < int(number) < 2**63:
+    if not _is_id(form.tenant_id):
         wrong["tenant_id"] = "The tenant id is a whole number, as ServiceTitan shows it."
     if not form.name.strip():
         wrong["name"] = "The name is empty."
@@ -109,7 +116,9 @@ def _plain_mistakes(form: TenantForm, present: Tenant | None) -> dict[str, str]:
         _guid(form)
     except ValueError:
         wrong["application_guid"] = "The application GUID is 32 hexadecimal digits, as the developer portal shows it."
-    for field in ("tenant_id", "name", "timezone", "region", "links_base", "application_guid"):
+    if form.booking_provider.strip() and not _is_id(form.booking_provider):
+        wrong["booking_provider"] = "The booking provider is the id of its tag in ServiceTitan, a whole number."
+    for field in ("tenant_id", "name", "timezone", "region", "links_base", "application_guid", "booking_provider"):
         if looks_secret(getattr(form, field)):
             wrong[field] = "This looks like a secret: it belongs into another field."
     for field, name in _SECRETS.items():

@@ -191,6 +191,7 @@ class TenantRegistry:
             client_secret=safe.seal(settings.id, "client_secret", own.client_secret.get_secret_value()),
             app_key=safe.seal(settings.id, "app_key", own.app_key.get_secret_value()),
             application_guid=own.application_guid,
+            booking_provider=own.booking_provider,
         )
 
 
@@ -214,6 +215,7 @@ def _tenant(row: rows.TenantRow, safe: Safe | None, trouble: str) -> Tenant:
             client_secret=SecretStr(secrets["client_secret"]),
             app_key=SecretStr(secrets["app_key"]),
             application_guid=row.application_guid,
+            booking_provider=row.booking_provider,
         ),
         phone_systems=[],
     )

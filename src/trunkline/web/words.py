@@ -67,9 +67,9 @@ _REVIEWS = {
     "ambiguous": "several customers have this number",
     "unknown_caller": "caller not in ServiceTitan",
     "withheld": "number withheld",
-    "refused": "ServiceTitan refused the note",
+    "refused": "ServiceTitan refused what was to be written",
 }
-_ACTIONS = {"customer_note": "Note on customer", "job_note": "Note on job"}
+_ACTIONS = {"customer_note": "Note on customer", "job_note": "Note on job", "booking": "Booking in ServiceTitan"}
 _ZONES = ("America/", "Australia/", "Canada/", "Europe/", "Pacific/", "US/", "Etc/UTC")
 _ENVIRONMENTS = {"production": "Production", "integration": "Integration"}
 _WRITES = {

@@ -104,7 +104,8 @@ def with_ring(body: bytes, began_at: datetime) -> bytes:
 
 
 def parse_contact(account: str, message: RawMessage) -> list[CallEvent]:
-    """A remark on the call during which the contact was made; nothing where there was none.
+    """A remark on the call during which the contact was made, and the caller's name where it has one; nothing where
+    there was no call.
 
     Raises:
         Unreadable: it is neither JSON nor a form.
@@ -113,19 +114,19 @@ def parse_contact(account: str, message: RawMessage) -> list[CallEvent]:
     number, began_at = with_plus(fields.get("number", "")), _moment(fields.get("ringingsince", ""))
     if began_at is None or phone.is_withheld(number):
         return []
-    name = " ".join(f"{fields.get('first', '')} {fields.get('last', '')}".split()) or fields.get("company") or number
-    return [
-        CallEvent(
-            system=SYSTEM,
-            account=account,
-            call_key=ring_key(number, began_at),
-            kind=EventKind.ANNOTATED,
-            occurred_at=message.received_at,
-            external_number=number,
-            vendor_kind="contact",
-            text=f"3CX contact created: {name[:_LONGEST_TEXT]}",
-        )
-    ]
+    name = " ".join(f"{fields.get('first', '')} {fields.get('last', '')}".split()) or fields.get("company", "")
+    remark = CallEvent(
+        system=SYSTEM,
+        account=account,
+        call_key=ring_key(number, began_at),
+        kind=EventKind.ANNOTATED,
+        occurred_at=message.received_at,
+        external_number=number,
+        vendor_kind="contact",
+        text=f"3CX contact created: {(name or number)[:_LONGEST_TEXT]}",
+    )
+    named = caller_name(name, number)
+    return [remark, msgspec.structs.replace(remark, kind=EventKind.NAMED, text=named)] if named else [remark]
 
 
 def parse_journal(account: str, message: RawMessage) -> list[CallEvent]:

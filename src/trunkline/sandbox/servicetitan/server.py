@@ -261,13 +261,23 @@ class Sandbox:
         return Reply(404)
 
     def ledger(self) -> dict[str, Any]:
-        """All notes, how requests were answered, and the most requests in any one second."""
+        """Notes, bookings that clients made, how requests were answered, and the most requests in any one second."""
         notes = [
             {"kind": kind, "target_id": target, "text": note["text"]}
             for (kind, target), written in self.world.notes.items()
             for note in written
         ]
-        return {"notes": notes, "statuses": dict(self.statuses), "most_per_second": self.most_per_second}
+        bookings = [
+            {"kind": "booking", "target_id": row["bookingProviderId"], "text": row["summary"]}
+            for row in self.world.all_rows("crm/bookings")
+            if "summary" in row  # those that were there at first are made up where they are shown
+        ]
+        return {
+            "notes": notes,
+            "bookings": bookings,
+            "statuses": dict(self.statuses),
+            "most_per_second": self.most_per_second,
+        }
 
 
 async def _read(receive: Receive) -> bytes:
