@@ -119,6 +119,7 @@ def fill(database_url: str, first: int, last: int) -> None:
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute("vacuum analyze")
         connection.execute("checkpoint")
+    os.sync()  # what was filled in shall not be on its way to the disk while calls are stored
 
 
 def fresh(name: str) -> Path:
