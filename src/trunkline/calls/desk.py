@@ -1,6 +1,7 @@
 """What the rest of the service asks of calls: one door for messages in, and the views people read."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Mapping, Sequence
 
 import structlog
@@ -26,6 +27,9 @@ log = structlog.get_logger(__name__)
 JUST_ENDED_S = 30 * 60
 BOARD_LIMIT = 100
 RETRY_S = 0.5
+# So many messages at once are a storm: there each batch is followed by a break as long as it took, up to a limit.
+STORM = 16
+LONGEST_BREAK_S = 0.1
 
 
 class CallDesk:
@@ -67,9 +71,12 @@ class CallDesk:
             batch = [await queue.get()]
             while not queue.empty():
                 batch.append(queue.get_nowait())
+            began = time.monotonic()
             await self._take(self._accounts[name], batch)
             for _ in batch:
                 queue.task_done()
+            if len(batch) >= STORM:  # what is not stored is not acknowledged: taking in goes first
+                await asyncio.sleep(min(LONGEST_BREAK_S, time.monotonic() - began))
 
     async def _take(self, account: PhoneAccount, batch: Sequence[StoredMessage]) -> None:
         while True:
