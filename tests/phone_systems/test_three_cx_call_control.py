@@ -2,19 +2,19 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
+from stream_kit import Follower, PatientClock, at_work, patient_clock
 
 from trunkline.calls.reading import in_memory
 from trunkline.domain.call import Call, CallState, Outcome
-from trunkline.domain.events import CallEvent, Direction, EventKind, LiveCalls, Party, PartyKind
-from trunkline.phone_systems.base import LinkState, RawMessage, Unreadable
+from trunkline.domain.events import CallEvent, Direction, EventKind, Party, PartyKind
+from trunkline.phone_systems import streams
+from trunkline.phone_systems.base import RawMessage, Unreadable
 from trunkline.phone_systems.three_cx import ThreeCxAdapter
 from trunkline.phone_systems.three_cx import connection as connection_module
 from trunkline.sandbox.phones.rest import served
@@ -24,13 +24,12 @@ from trunkline.sandbox.phones.three_cx.call_control import Step, steps_of
 
 KEY = "not-a-real-secret-0000001"
 JANE = "+14375550142"
-ENOUGH_S = 20
 AT = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
 CALL = Dialled(AT)
 
 
-class Follower:
-    """The adapter at work, and what it hands on."""
+class PbxFollower(Follower):
+    """The adapter at work with a PBX, and what it hands on."""
 
     def __init__(self, url: str, **options: object) -> None:
         given = {
@@ -40,57 +39,21 @@ class Follower:
             "call_control": True,
             **options,
         }
-        self.adapter = ThreeCxAdapter.configure("main", {"secrets": [KEY], **given})
-        self.messages: list[RawMessage] = []
-        self.links: list[LinkState] = []
-        self._changed = asyncio.Condition()
-
-    async def deliver(self, messages: Sequence[RawMessage]) -> None:
-        async with self._changed:
-            self.messages.extend(messages)
-            self._changed.notify_all()
-
-    async def report(self, link: LinkState) -> None:
-        async with self._changed:
-            self.links.append(link)
-            self._changed.notify_all()
-
-    async def until(self, condition: Callable[[], object]) -> None:
-        """Wait until something that was handed on makes `condition` true."""
-        async with asyncio.timeout(ENOUGH_S), self._changed:
-            await self._changed.wait_for(lambda: bool(condition()))
-
-    async def until_state(self, state: str, times: int = 1) -> None:
-        """Wait until `state` was reported so many times."""
-        await self.until(lambda: [link.state for link in self.links].count(state) >= times)
+        super().__init__(ThreeCxAdapter.configure("main", {"secrets": [KEY], **given}))
 
     async def until_told(self, count: int) -> None:
         """Wait until so many events of participants have come."""
         await self.until(lambda: len(self.events) >= count)
 
     @property
-    def sentences(self) -> list[str]:
-        """Why it was disconnected, each time."""
-        return [link.detail or "" for link in self.links if link.state == "disconnected"]
-
-    @property
-    def _parsed(self) -> list[object]:
-        return [item for message in self.messages for item in self.adapter.parse(message)]
-
-    @property
     def events(self) -> list[CallEvent]:
         """All events."""
-        return [item for item in self._parsed if isinstance(item, CallEvent)]
+        return [item for item in self.parsed if isinstance(item, CallEvent)]
 
     @property
     def kinds(self) -> list[tuple[EventKind, str | None]]:
         """What happened, and to whom."""
         return [(one.kind, one.party.extension if one.party else None) for one in self.events]
-
-    @property
-    def lists(self) -> list[LiveCalls]:
-        """Each list of calls in progress."""
-        return [item for item in self._parsed if isinstance(item, LiveCalls)]
 
     @property
     def calls(self) -> list[Call]:
@@ -99,50 +62,27 @@ class Follower:
 
 
 @asynccontextmanager
-async def following(url: str, **options: object) -> AsyncIterator[Follower]:
+async def following(url: str, **options: object) -> AsyncIterator[PbxFollower]:
     """An adapter that listens to the PBX at `url`."""
-    follower = Follower(url, **options)
-    task = asyncio.create_task(follower.adapter.run(follower.deliver, follower.report))
-    try:
+    async with at_work(PbxFollower(url, **options)) as follower:
         yield follower
-        assert not task.done(), "the adapter gave up"
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
 
 
 @asynccontextmanager
-async def listening(api: ThreeCxApi, **options: object) -> AsyncIterator[Follower]:
+async def listening(api: ThreeCxApi, **options: object) -> AsyncIterator[PbxFollower]:
     """An adapter that is connected to a PBX."""
     async with served(api.app()) as url, following(url, **options) as follower:
         await follower.until_state("connected")
         yield follower
 
 
-class PatientClock:
-    """Stands in for `asyncio` in the connection: notes the pauses between attempts, and does not wait for them."""
-
-    def __init__(self) -> None:
-        self.pauses: list[float] = []
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(asyncio, name)
-
-    async def sleep(self, delay: float) -> None:
-        self.pauses.append(delay)
-        await asyncio.sleep(0)
-
-
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> PatientClock:
     """No waiting between attempts, and no dice."""
-    patient = PatientClock()
-    monkeypatch.setattr(connection_module, "asyncio", patient)
-    monkeypatch.setattr(connection_module, "random", SimpleNamespace(uniform=lambda _least, most: most))
-    return patient
+    return patient_clock(monkeypatch)
 
 
-async def play(api: ThreeCxApi, follower: Follower, steps: Sequence[Step]) -> None:
+async def play(api: ThreeCxApi, follower: PbxFollower, steps: Sequence[Step]) -> None:
     """One step after another, each once the one before was told."""
     for step in steps:
         told = len(follower.messages)
@@ -247,7 +187,7 @@ async def test_a_call_goes_on_over_a_broken_connection(clock: PatientClock) -> N
         await play(api, follower, [leaves])
         assert [(one.state, one.outcome) for one in follower.calls] == [(CallState.ENDED, Outcome.ANSWERED)]
     assert follower.sentences == ["3CX closed the connection; trying again."]
-    assert clock.pauses == [connection_module.FIRST_PAUSE_S]
+    assert clock.pauses == [streams.FIRST_PAUSE_S]
     assert follower.lists[1].call_keys == frozenset({call.call_key})
 
 
@@ -328,7 +268,7 @@ async def test_who_may_not_listen_is_told_what_to_change(clock: PatientClock, st
         f"3CX refuses Call Control ({status}): give the API client access to the Call Control API"
         " and to its extensions, and see whether the licence includes it."
     )
-    assert clock.pauses[0] == connection_module.LONGEST_PAUSE_S
+    assert clock.pauses[0] == streams.LONGEST_PAUSE_S
 
 
 async def test_wrong_credentials_are_told_and_not_tried_in_a_hurry(clock: PatientClock) -> None:
@@ -336,7 +276,7 @@ async def test_wrong_credentials_are_told_and_not_tried_in_a_hurry(clock: Patien
         await follower.until_state("disconnected")
     assert follower.sentences[0] == "3CX refuses client_id and client_secret (400)."
     assert "another" not in str(follower.links)
-    assert clock.pauses[0] == connection_module.LONGEST_PAUSE_S
+    assert clock.pauses[0] == streams.LONGEST_PAUSE_S
 
 
 async def test_a_busy_pbx_and_one_that_is_not_there_are_tried_again(clock: PatientClock) -> None:

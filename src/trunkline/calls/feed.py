@@ -8,12 +8,11 @@ import msgspec
 import structlog
 
 from trunkline.calls.views import CallView, LogView
-from trunkline.store import views
+from trunkline.store import calls, views
 from trunkline.store.database import Database, DatabaseUnavailable
 
 log = structlog.get_logger(__name__)
 
-CHANNEL = "trunkline_calls"
 LONGEST_QUEUE = 500
 
 
@@ -83,7 +82,7 @@ class LiveFeed:
             self._put(view.tenant_id, view)
 
     async def _listen(self) -> None:
-        async for _, payload in self._database.listen(CHANNEL, on_connect=self._missed):
+        async for _, payload in self._database.listen(calls.CHANNEL, on_connect=self._missed):
             tenant_id, call_id, version = payload.split(":")
             if (ours := (int(call_id), int(version))) in self._ours:
                 self._ours.discard(ours)

@@ -14,7 +14,7 @@ from trunkline.domain.events import CallEvent, LiveCalls
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32: nothing to misread
 _REF_LENGTH = 10
-_NOTIFY = "trunkline_calls"
+CHANNEL = "trunkline_calls"
 _WITH_KEYS = "from calls.keys where tenant_id = %(tenant)s and account = %(account)s and key = any(%(keys)s)"
 _NEW_IDS: LiteralString = "select nextval('calls.calls_id_seq') from generate_series(1, %s)"
 _UNCOMMITTED = 1000  # calls with lower ids may still be on their way into the table
@@ -224,7 +224,7 @@ async def save(
         " version = version + 1, updated_at = clock_timestamp() where id = %(id)s returning tenant_id, id, version)"
         " select pg_notify(%(channel)s, tenant_id || ':' || id || ':' || version) from saved",
         {
-            "channel": _NOTIFY,
+            "channel": CHANNEL,
             "id": call_id,
             "tenant": tenant_id,
             "key": call.call_key,
@@ -249,14 +249,14 @@ async def notify(connection: AsyncConnection, call_ids: Sequence[int]) -> None:
     """Tell every process which calls changed, when the transaction commits."""
     await connection.execute(
         "select pg_notify(%s, tenant_id || ':' || id || ':' || version) from calls.calls where id = any(%s)",
-        (_NOTIFY, list(call_ids)),
+        (CHANNEL, list(call_ids)),
         prepare=True,
     )
 
 
 async def notify_moved(connection: AsyncConnection, tenant_id: int, call_id: int) -> None:
     """Tell whoever watches `tenant_id` that the call is another tenant's now."""
-    await connection.execute("select pg_notify(%s, %s)", (_NOTIFY, f"{tenant_id}:{call_id}:0"))
+    await connection.execute("select pg_notify(%s, %s)", (CHANNEL, f"{tenant_id}:{call_id}:0"))
 
 
 async def open_calls_not_in(

@@ -11,6 +11,7 @@ from psycopg import AsyncConnection
 from trunkline.domain.call import Call
 from trunkline.domain.caller import CallerCard
 from trunkline.domain.logging_plan import LogAction, LogKind, ReviewReason
+from trunkline.store import calls
 from trunkline.store.calls import decode_call, decode_card
 
 # Keeps our advisory locks apart from those of other rooms: the first of two 32-bit keys.
@@ -19,7 +20,6 @@ _INTENTS: LiteralString = (
     "select action, target_id, text, state, intended_at, extract(epoch from clock_timestamp() - intended_at)::float8"
     " from logbook.intents where call_id = %s order by action, target_id"
 )
-_TELL: LiteralString = "select pg_notify('trunkline_calls', tenant_id || ':' || id || ':' || version) from calls.calls"
 
 _encode = msgspec.json.Encoder().encode
 
@@ -187,14 +187,16 @@ async def close_entry(
 ) -> None:
     """Finish the entry as logged, nothing or review, and tell the live feed."""
     await connection.execute(
-        "with closed as ("  # noqa: S608 - our own words
+        "with closed as ("
         " insert into logbook.entries (call_id, tenant_id, state, review_reason, detail, attempts, finished_at)"
         " values (%(call)s, %(tenant)s, %(state)s, %(review)s, %(detail)s, 1, clock_timestamp())"
         " on conflict (call_id) do update set state = excluded.state, review_reason = excluded.review_reason,"
         " detail = excluded.detail, attempts = entries.attempts + 1, finished_at = excluded.finished_at"
         " returning call_id)"
-        f" {_TELL} where id in (select call_id from closed)",
+        " select pg_notify(%(channel)s, tenant_id || ':' || id || ':' || version) from calls.calls"
+        " where id in (select call_id from closed)",
         {
+            "channel": calls.CHANNEL,
             "call": call_id,
             "tenant": tenant_id,
             "state": state,
@@ -217,4 +219,4 @@ async def keep_open(connection: AsyncConnection, tenant_id: int, call_id: int, d
     )
     row = await cursor.fetchone()
     if row and row[0]:
-        await connection.execute(f"{_TELL} where id = %s", (call_id,))
+        await calls.notify(connection, [call_id])

@@ -13,8 +13,7 @@ import msgspec
 
 from trunkline.domain import phone
 from trunkline.domain.events import CallEvent, Direction, EventKind, Party, PartyKind
-from trunkline.phone_systems.base import HISTORY_KIND, RawMessage, Unreadable
-from trunkline.phone_systems.delivery import fingerprint
+from trunkline.phone_systems.base import RawMessage, Unreadable, history_record
 from trunkline.phone_systems.three_cx.crm import SYSTEM
 from trunkline.phone_systems.three_cx.keys import call_key, claims, claims_inside, handovers
 
@@ -50,8 +49,7 @@ def rows_of_calls(rows: Iterable[Row], since: datetime, until: datetime) -> Iter
 def as_message(segments: Sequence[Row], received_at: datetime) -> RawMessage:
     """One call as the inbox keeps it; its delivery id changes with its content."""
     body = msgspec.json.encode({"segments": segments}, order="deterministic")
-    name = f"history:{_name_of(segments[0])}:{fingerprint(body)}"
-    return RawMessage(body, received_at, delivery_id=name, kind=HISTORY_KIND)
+    return history_record(body, _name_of(segments[0]), received_at)
 
 
 def parse_call(account: str, platform_extensions: frozenset[str], message: RawMessage) -> list[CallEvent]:

@@ -7,7 +7,6 @@ socket.
 """
 
 import asyncio
-import random
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -20,15 +19,15 @@ import structlog
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
-from trunkline.phone_systems.base import Deliver, LinkState, Report
+from trunkline.phone_systems.base import Deliver, Report
 from trunkline.phone_systems.errors import NeedsFixing, PhoneSystemError
 from trunkline.phone_systems.loose import Fields
+from trunkline.phone_systems.streams import Pauses, Teller, why
 from trunkline.phone_systems.three_cx.api import NOT_ALLOWED, Api
 from trunkline.phone_systems.three_cx.floor import Floor, Place
 
 log = structlog.get_logger(__name__)
 
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
 LOOK_EVERY_S = 60.0
 LIST = "/callcontrol"
 _PARTICIPANT = re.compile(r"/callcontrol/([\w*#+-]+)/participants/([\w-]+)/?")
@@ -43,15 +42,14 @@ class Connection:
         self._api = api
         self._floor = floor
         self._deliver = deliver
-        self._report = report
-        self._last_said: str | None = None
+        self._teller = Teller("3cx", report)
 
     async def run(self) -> None:
         """Stay connected until cancelled; pauses between attempts grow to half a minute."""
-        pause = FIRST_PAUSE_S
+        pauses = Pauses()
         async with httpx.AsyncClient() as http:
             while True:
-                await self._say("connecting")
+                await self._teller.say("connecting")
                 needs_fixing = False
                 try:
                     await self._once(http)
@@ -65,19 +63,20 @@ class Connection:
                 # ValueError: an impossible address.
                 except (OSError, TimeoutError, WebSocketException, ValueError) as error:
                     reason = f"3CX does not open Call Control ({_why(error)}); trying again."
-                if self._last_said == "connected":
-                    pause = FIRST_PAUSE_S
-                pause = LONGEST_PAUSE_S if needs_fixing else pause
-                await self._say("disconnected", reason)
-                await asyncio.sleep(pause * random.uniform(0.5, 1.0))
-                pause = min(LONGEST_PAUSE_S, pause * 2)
+                if self._teller.was_connected:
+                    pauses.begin_anew()
+                if needs_fixing:
+                    pauses.be_long()
+                await self._teller.say("disconnected", reason)
+                await pauses.wait()
 
     async def _once(self, http: httpx.AsyncClient) -> None:
         """One socket, until it breaks; returns where it is to be replaced."""
         socket, signed = await self._opened(http)
         try:
             await self._look(http)
-            await self._say("connected")
+            if not self._teller.was_connected:  # a new socket is no news
+                await self._teller.say("connected")
             while True:
                 try:
                     async with asyncio.timeout(LOOK_EVERY_S):
@@ -130,14 +129,6 @@ class Connection:
             return
         await self._deliver([message])
 
-    async def _say(self, state: str, detail: str | None = None) -> None:
-        if state == self._last_said == "connected" or (state == "connecting" and self._last_said is not None):
-            return  # a new socket is no news, and attempt after attempt is still the same trouble
-        if state != self._last_said:
-            log.info("3cx", state=state, detail=detail)
-        self._last_said = state
-        await self._report(LinkState(state, detail))
-
 
 def _read(frame: str | bytes) -> tuple[str, Place, Any] | None:
     """What happened to which participant, with the event whole; `None` where it is about none."""
@@ -162,10 +153,4 @@ def _explained(refused: InvalidStatus) -> Exception:
 
 
 def _why(error: Exception) -> str:
-    if isinstance(error, InvalidStatus):
-        return str(error.response.status_code)
-    if isinstance(error, ConnectionRefusedError):
-        return "connection refused"
-    if isinstance(error, TimeoutError):
-        return "no answer in time"
-    return str(error) or type(error).__name__
+    return str(error.response.status_code) if isinstance(error, InvalidStatus) else why(error)
