@@ -57,6 +57,16 @@ def test_a_customer_is_found_however_the_number_is_written(office: Office, backs
     assert "number" in card["match"]["candidates"][0]["reasons"]
 
 
+def test_plain_digits_are_answered_as_any_other_spelling(office: Office, backstage: Backstage) -> None:
+    d = backstage.people.jane.dialled
+    plain, written = (
+        office.get(f"/api/v1/lookup?number={text}") for text in (f"{d}&tenant={TENANT}", f"{d[:3]}-{d[3:]}")
+    )
+    assert plain.content == written.content
+    assert set(plain.headers.items()) - {("date", plain.headers["date"])} <= set(written.headers.items())
+    assert plain.headers.keys() == written.headers.keys()
+
+
 def test_several_owners_of_a_number_are_all_given(office: Office, backstage: Backstage) -> None:
     match = office.get(f"/api/v1/lookup?number={backstage.people.shared.dialled}").json()["match"]
     assert (match["kind"], match["candidate_count"], len(match["candidates"])) == ("ambiguous", 2, 2)

@@ -43,9 +43,9 @@ WEIGHTS = {
 
 def rank(facts: NumberFacts, *, now: datetime) -> Match:
     """Weigh `facts` at the moment `now` (UTC)."""
-    gone = _moved_away(facts)
+    gone = _moved_away(facts) if facts.decisions else set()
     left = _without(facts, gone)
-    verdict = _verdict(left)
+    verdict = _verdict(left) if left.decisions else None
     direct = verdict.customer_id if verdict and verdict.kind is DecisionKind.DIRECT_LINE else None
     shared = left.customer_count > 1 or (verdict is not None and verdict.kind is DecisionKind.SHARED)
     candidates = sorted(
@@ -98,6 +98,8 @@ def _speaks_of(decision: Decision, customer: CustomerFacts) -> bool:
 
 
 def _without(facts: NumberFacts, gone: set[int]) -> NumberFacts:
+    if not gone and facts.customer_count >= len(facts.customers):
+        return facts
     return msgspec.structs.replace(
         facts,
         customers=tuple(customer for customer in facts.customers if customer.id not in gone),

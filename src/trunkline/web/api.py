@@ -16,6 +16,7 @@ from trunkline.domain.caller import CallerCard
 from trunkline.mirror.health import ResourceHealth
 from trunkline.servicetitan.scopes import ScopeSummary
 from trunkline.web.office import Office, TheOffice
+from trunkline.web.plain_lookup import PlainLookup
 from trunkline.web.rights import Right
 
 Tenant = Annotated[
@@ -75,6 +76,7 @@ class Api(Controller):
         "/lookup",
         summary="Who has this phone number",
         responses={200: ResponseSpec(CallerCard), **problems(400, 401, 404, 503)},
+        middleware=[PlainLookup],
         right=Right.DESK,
     )
     async def lookup(
