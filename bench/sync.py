@@ -4,7 +4,7 @@ import asyncio
 import json
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import httpx
@@ -12,7 +12,7 @@ import uvloop
 
 from bench.report import Figure, at_least, context
 from bench.stand import TENANT, fresh, sandbox, say
-from trunkline.mirror.catalog import TYPED
+from trunkline.mirror.catalog import TYPED, Resource
 from trunkline.mirror.feeds import FEEDS
 from trunkline.mirror.sync import MirrorSync
 from trunkline.servicetitan import Credentials, Environment, ServiceTitan
@@ -105,7 +105,7 @@ async def bare_loop(url: str) -> Reading:
     return Reading(rows, seconds)
 
 
-async def copy(database_url: str, sandbox_url: str) -> Reading:
+async def copy(database_url: str, sandbox_url: str, resources: Sequence[Resource] = TYPED) -> Reading:
     """The first full sync, into an empty mirror."""
     say(f"Copying {CUSTOMERS:,} customers with all that is theirs")
     await migrate(database_url)
@@ -120,7 +120,7 @@ async def copy(database_url: str, sandbox_url: str) -> Reading:
             Environment.at(sandbox_url), TENANT, _CREDENTIALS, limiter=RequestPlaces(database, "bench"), http=http
         )
         began = time.perf_counter()
-        problems = await MirrorSync(database, client, resources=TYPED).sync_once(count)
+        problems = await MirrorSync(database, client, resources=resources).sync_once(count)
         seconds = time.perf_counter() - began
     await database.close()
     if problems:

@@ -17,6 +17,7 @@ from bench.stand import TENANT, fresh, sandbox, say
 from bench.sync import Reading
 from trunkline.contract.operations import details, operations, schemas
 from trunkline.mirror.feeds import FEEDS
+from trunkline.mirror.sync import chosen
 from trunkline.store.embedded import EmbeddedPostgres
 
 NAMES = (
@@ -49,7 +50,7 @@ def measure() -> list[Figure]:
             expected = runner.run(sync.bare_loop(small)).rows_of(NAMES)
             for _ in range(ROUNDS):
                 printed.append(_per_second(_printed(python, small, expected)))
-                copied.append(_per_second(runner.run(sync.copy(url, large))))
+                copied.append(_per_second(runner.run(sync.copy(url, large, chosen(NAMES)))))
                 runner.run(sync.empty(url))
     finally:
         postgres.stop()

@@ -18,8 +18,7 @@ async def stored(database: Database, names: list[str | None]) -> list[str]:
     feed = RESOURCE.feed
     assert feed is not None
     sent = [{"id": at, "name": name, "modifiedOn": MODIFIED} for at, name in enumerate(names, 1)]
-    page = msgspec.json.decode(msgspec.json.encode(sent), type=list[msgspec.Raw])
-    landed = TypedLander(RESOURCE, feed, TENANT, "US").land(page)
+    landed = TypedLander(RESOURCE, feed, TENANT, "US").land(msgspec.json.encode(sent))
     async with database.transaction() as connection:
         await apply_page(
             connection, TENANT, RESOURCE.name, landed.staged, state=FeedState(RESOURCE.name), token=None, last=True
@@ -32,17 +31,17 @@ async def stored(database: Database, names: list[str | None]) -> list[str]:
     "text",
     [
         "a\tb", "a\nb", "a\r\nb", "a\\b", "\\N", "\\.", "\\",
-        'a"b', "a,b", " a ", "", "é ü 𝄞", "a\x1bb", "\x10", "a\\u001fb",
+        'a"b', '\\"', '"', "a,b", " a ", "", "null", "é ü 𝄞", "a\x1bb", "\x10", "a\\u001fb", "a\x1fb", "\x1d\x1e\\\x1f",
+        "a]\n[b", "\b\f\v\x7f", "\\\\n", "\\u0000",
     ],
 )  # fmt: skip
 async def test_text_is_stored_as_it_was_sent(database: Database, text: str) -> None:
     assert await stored(database, ["before", text, "after"]) == ["before", text, "after"]
 
 
-@pytest.mark.parametrize("text", ["a\x1fb", "a\x1eb", "a\x1db", "a\0b", "\x1f\x1e\x1da\\\x1fb"])
-async def test_what_copy_cannot_take_is_left_out_and_no_row_is_lost(database: Database, text: str) -> None:
-    kept = "".join(letter for letter in text if letter not in "\x1d\x1e\x1f\0")
-    assert await stored(database, ["before", text, "after"]) == ["before", kept, "after"]
+@pytest.mark.parametrize("text", ["a\0b", "\0", "\\\0\0n"])
+async def test_what_postgresql_cannot_hold_is_left_out_and_no_row_is_lost(database: Database, text: str) -> None:
+    assert await stored(database, ["before", text, "after"]) == ["before", text.replace("\0", ""), "after"]
 
 
 async def test_what_was_not_sent_is_nothing_and_a_name_is_never_null(database: Database) -> None:

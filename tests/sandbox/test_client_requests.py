@@ -19,6 +19,7 @@ from trunkline.mirror.sync import MirrorSync
 from trunkline.sandbox.servicetitan import SandboxOptions, SandboxServer
 from trunkline.sandbox.servicetitan.households import FIRST_CUSTOMER
 from trunkline.servicetitan import Credentials, Environment, ServiceTitan
+from trunkline.servicetitan.client import ExportPage
 from trunkline.servicetitan.errors import NotFound
 from trunkline.servicetitan.models import Customer
 from trunkline.store.database import Database
@@ -137,8 +138,8 @@ async def test_writing_a_call_down_is_published(tap: Wiretap, kind: LogKind, tar
 async def test_reading_lists_and_feeds_is_published(tap: Wiretap) -> None:
     pages = [page async for page in tap.client.pages(CUSTOMERS, Customer, {"active": "Any"}, page_size=200)]
     export = "crm/v2/tenant/{tenant}/export/customers"
-    page = await tap.client.export(export, Customer)
-    await tap.client.export(export, Customer, continue_from=page.continue_from, include_recent_changes=True)
+    page = await tap.client.export(export, ExportPage[Customer])
+    await tap.client.export(export, ExportPage[Customer], continue_from=page.continue_from, include_recent_changes=True)
     with pytest.raises(NotFound):
         await tap.client.get("crm/v2/tenant/{tenant}/customers/1", Customer)
     assert [len(page) for page in pages] == [200, 140]

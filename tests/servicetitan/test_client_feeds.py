@@ -6,6 +6,7 @@ import pytest
 from servicetitan_doubles import THINGS, reply, sandboxed, scripted
 
 from trunkline.sandbox.servicetitan import SandboxOptions
+from trunkline.servicetitan.client import ExportPage
 from trunkline.servicetitan.errors import InvalidRequest, NotFound
 from trunkline.servicetitan.models import Customer, Row
 from trunkline.servicetitan.notes import add_customer_note, add_job_note, customer_notes, job_notes
@@ -42,9 +43,9 @@ async def test_a_page_that_fails_is_read_again_and_no_row_is_lost() -> None:
 async def test_an_export_feed_is_followed_by_its_tokens() -> None:
     async with sandboxed(SandboxOptions(customers=25, page_size=10)) as (server, client):
         server.sandbox.requests = []
-        pages = [await client.export(EXPORT, Customer)]
+        pages = [await client.export(EXPORT, ExportPage[Customer])]
         while pages[-1].has_more:
-            pages.append(await client.export(EXPORT, Customer, continue_from=pages[-1].continue_from))
+            pages.append(await client.export(EXPORT, ExportPage[Customer], continue_from=pages[-1].continue_from))
         asked = [request.query for request in server.sandbox.requests]
     assert [len(page.data) for page in pages] == [10, 10, 5]
     assert [query.get("from") for query in asked] == [None, *(page.continue_from for page in pages[:-1])]
@@ -53,11 +54,13 @@ async def test_an_export_feed_is_followed_by_its_tokens() -> None:
 
 async def test_the_last_token_of_a_feed_leads_to_what_changes_later() -> None:
     async with sandboxed() as (server, client):
-        end = await client.export(EXPORT, Customer)
+        end = await client.export(EXPORT, ExportPage[Customer])
         assert (end.has_more, len(end.data)) == (False, 10)
         server.world.put("customers", {**server.world.rows.customer(0), "name": "Jane Example"})
-        held_back = await client.export(EXPORT, Customer, continue_from=end.continue_from)
-        recent = await client.export(EXPORT, Customer, continue_from=end.continue_from, include_recent_changes=True)
+        held_back = await client.export(EXPORT, ExportPage[Customer], continue_from=end.continue_from)
+        recent = await client.export(
+            EXPORT, ExportPage[Customer], continue_from=end.continue_from, include_recent_changes=True
+        )
     assert held_back.data == []
     assert [(row.id, row.name) for row in recent.data] == [(FIRST, "Jane Example")]
 
@@ -65,14 +68,14 @@ async def test_the_last_token_of_a_feed_leads_to_what_changes_later() -> None:
 async def test_a_feed_begins_at_a_date() -> None:
     async with sandboxed() as (server, client):
         since = server.world.rows.modified(5)
-        page = await client.export(EXPORT, Customer, continue_from=f"{since:%Y-%m-%dT%H:%M:%S.%fZ}")
+        page = await client.export(EXPORT, ExportPage[Customer], continue_from=f"{since:%Y-%m-%dT%H:%M:%S.%fZ}")
     assert [row.id for row in page.data] == list(range(FIRST + 5, FIRST + 10))
 
 
 async def test_a_token_of_another_feed_is_refused_by_name() -> None:
     async with sandboxed() as (_, client):
         with pytest.raises(InvalidRequest) as caught:
-            await client.export(EXPORT, Customer, continue_from="locations:3:0")
+            await client.export(EXPORT, ExportPage[Customer], continue_from="locations:3:0")
     assert caught.value.errors == {"from": ["The token is not valid."]}
 
 

@@ -11,6 +11,7 @@ from servicetitan_doubles import TENANT, cut_off, reply, sandboxed, scripted
 from trunkline.contract.operations import operations
 from trunkline.servicetitan import ServiceTitan
 from trunkline.servicetitan.catalog import find, meant_by
+from trunkline.servicetitan.client import RawPage
 from trunkline.servicetitan.errors import (
     InvalidRequest,
     NotRegistered,
@@ -159,7 +160,7 @@ async def test_a_missing_scope_is_named_with_its_right() -> None:
         with pytest.raises(ScopeMissing, match=r"jpm\.jobs\.create_note: it needs the scope Jobs \(Modify\)"):
             await client.call("jpm.jobs.create_note", {"text": "x"}, id=7)
         with pytest.raises(ScopeMissing, match=r"Customers \(View\)"):  # not only what is called by name
-            await client.export("crm/v2/tenant/{tenant}/export/customers", dict)
+            await client.export("crm/v2/tenant/{tenant}/export/customers", RawPage)
 
 
 def test_every_path_means_the_operation_that_publishes_it() -> None:

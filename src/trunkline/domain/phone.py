@@ -20,6 +20,7 @@ _PUNCTUATION = str.maketrans("", "", " -().\u00a0")
 _WORD_FIRST = re.compile(r"[^\d+]*[^\W\d_]")
 _NANP_USUAL = re.compile(r"(?:\+?1[ .-]?)?\(?([2-9]\d\d)\)?[ .-]?([2-9]\d\d)[ .-]?(\d{4})", re.ASCII)
 _NANP = re.compile(r"(?:\+?1)?([2-9]\d\d[2-9]\d{6})", re.ASCII)
+_DIGIT = re.compile(r"\d")
 _EXTENSION = re.compile(r" (?:x|ext\.?) ?[0-9]{1,5}")
 # A number that opens the text, then a remark without any digit: much the commonest dirt.
 _NANP_REMARK = re.compile(r"\(?([2-9][0-9]{2})\)?[ .-]?([2-9][0-9]{2})[ .-]?([0-9]{4})[ ][^\d#]*")
@@ -82,7 +83,7 @@ def parse(text: str | None, region: str = "US") -> str | None:
 def _plain_nanp(text: str) -> str | None:
     """North American numbers as nearly everybody writes them; the library, which reads all others, takes 50 µs."""
     if usual := _NANP_USUAL.fullmatch(text):
-        return "+1" + "".join(usual.groups())
+        return f"+1{usual[1]}{usual[2]}{usual[3]}"
     plain = _NANP.fullmatch(text.translate(_PUNCTUATION))
     if plain is None and (extension := _EXTENSION.search(text)) and extension.end() == len(text):
         plain = _NANP.fullmatch(text[: extension.start()].translate(_PUNCTUATION))
@@ -114,7 +115,9 @@ def extract(text: str | None, region: str = "US") -> list[tuple[str, Certainty]]
     if not text:
         return []
     if region in _NANP_REGIONS and (usual := _NANP_USUAL.fullmatch(text) or _NANP_REMARK.fullmatch(text)):
-        return [("+1" + "".join(usual.groups()), Certainty.KNOWN)]
+        return [(f"+1{usual[1]}{usual[2]}{usual[3]}", Certainty.KNOWN)]
+    if not _DIGIT.search(text):  # most memos
+        return []
     if (whole := parse(text, region)) is not None:
         return [(whole, Certainty.KNOWN)]
     return list(_search(text[:LONGEST_TEXT], region))

@@ -11,8 +11,10 @@ from trunkline.servicetitan import models
 
 Columns = tuple[object, ...]
 Number = tuple[str, Certainty]
+Numbers = Callable[[Any, str], list[Number]]
 
 EPOCH = "1970-01-01T00:00:00Z"
+_PHONES = frozenset({"Phone", "MobilePhone"})
 _CLOSED = {"completed", "canceled", "cancelled"}
 _SPAN = re.compile(r"(?:(\d+)\.)?(\d+):(\d+):(\d+(?:\.\d+)?)")
 
@@ -35,7 +37,7 @@ class Feed:
     counted: tuple[str, dict[str, str]] | None = None
     fixed: tuple[tuple[str, str], ...] = ()
     owner_kind: str | None = None
-    numbers: Callable[[Any, str], list[Number]] | None = None
+    numbers: Numbers | None = None
     owner: Callable[[Any], int | None] = lambda row: int(row.id)
     note: Callable[[Any], str | None] = lambda _row: None
 
@@ -43,29 +45,36 @@ class Feed:
 def _address(address: models.Address | None) -> str:
     if address is None:
         return ""
-    street = " ".join(filter(None, (address.street, address.unit)))
-    town = " ".join(filter(None, (address.state, address.zip)))
-    return ", ".join(filter(None, (street, address.city, town)))
+    street = _joined(address.street, " ", address.unit)
+    town = _joined(address.state, " ", address.zip)
+    return _joined(_joined(street, ", ", address.city), ", ", town)
 
 
-def _array(items: Sequence[object] | None) -> str:
-    """PostgreSQL's array text."""
-    if not items:
-        return "{}"
-    quoted = (str(item).replace("\\", "\\\\").replace('"', '\\"') for item in items)
+def _joined(first: str | None, between: str, second: str | None) -> str:
+    return f"{first}{between}{second}" if first and second else first or second or ""
+
+
+def _ids(ids: Sequence[int] | None) -> str:
+    """PostgreSQL's text of an array of numbers."""
+    return "{" + ",".join(map(str, ids)) + "}" if ids else "{}"
+
+
+def _texts(items: Sequence[str] | None) -> str:
+    """PostgreSQL's text of an array of texts."""
+    quoted = (item.replace("\\", "\\\\").replace('"', '\\"') for item in items or ())
     return "{" + ",".join(f'"{item}"' for item in quoted) + "}"
 
 
 def _customer(row: models.Customer) -> Columns:
     return (
         row.name or "", row.type, _address(row.address), row.balance, bool(row.do_not_service),
-        _array(row.tag_type_ids), row.merged_to_id, row.created_on,
+        _ids(row.tag_type_ids), row.merged_to_id, row.created_on,
     )  # fmt: skip
 
 
 def _location(row: models.Location) -> Columns:
     return (
-        row.customer_id, row.name or "", _address(row.address), _array(row.tag_type_ids), row.merged_to_id,
+        row.customer_id, row.name or "", _address(row.address), _ids(row.tag_type_ids), row.merged_to_id,
         row.created_on,
     )  # fmt: skip
 
@@ -82,12 +91,14 @@ def _contact(owner: Callable[[models.Contact], int | None]) -> Callable[[models.
 
 
 def _contact_numbers(row: models.Contact, region: str) -> list[Number]:
-    if row.type not in {"Phone", "MobilePhone"}:
+    if row.type not in _PHONES:
         return []
-    stated = phone.parse(row.phone_settings.phone_number, region) if row.phone_settings else None
+    text = row.phone_settings.phone_number if row.phone_settings else None
     found = phone.extract(row.value, region)
-    if stated is not None and found != [(stated, Certainty.KNOWN)]:
-        found = [(stated, Certainty.KNOWN), *(pair for pair in found if pair[0] != stated)]
+    # ServiceTitan's own reading goes first; most often it says nothing new.
+    if text and text != row.value and (stated := phone.parse(text, region)):
+        first = (stated, Certainty.KNOWN)
+        found = found if found == [first] else [first, *(pair for pair in found if pair[0] != stated)]
     if not row.memo:
         return found
     known = {number for number, _ in found}
@@ -106,7 +117,7 @@ def _job(row: models.Job) -> Columns:
     return (
         row.job_number or str(row.id), row.customer_id, row.location_id, status,
         row.active and status.replace(" ", "").lower() not in _CLOSED, row.business_unit_id, row.job_type_id,
-        row.campaign_id, row.summary, row.membership_id, _array(row.tag_type_ids), row.created_on, row.completed_on,
+        row.campaign_id, row.summary, row.membership_id, _ids(row.tag_type_ids), row.created_on, row.completed_on,
     )  # fmt: skip
 
 
@@ -169,7 +180,7 @@ FEEDS = (
     _named("tag_types", f"settings{_T}export/tag-types"),
     Feed(
         "campaigns", f"marketing{_T}campaigns", models.Campaign, "campaigns", ("name", "phone_numbers"),
-        lambda row: (row.name or "", _array(row.campaign_phone_numbers)), export=False,
+        lambda row: (row.name or "", _texts(row.campaign_phone_numbers)), export=False,
     ),
     Feed(
         "technicians", f"settings{_T}export/technicians", models.Technician, "technicians",

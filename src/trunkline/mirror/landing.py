@@ -5,7 +5,7 @@ A row is kept as ServiceTitan sent it, byte for byte, unless something must be t
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -43,8 +43,8 @@ class Lander:
         self._contract = Contract(resource)
         self._where = f"{tenant_id}\t{resource.name}\t".encode()
 
-    def land(self, page: Sequence[msgspec.Raw]) -> Landed:
-        """Prepare a page. Of a row that is on it several times the newest counts.
+    def land(self, page: bytes) -> Landed:
+        """Prepare a page, a JSON array. Of a row that is on it several times the newest counts.
 
         Raises:
             UnexpectedAnswer: it is no JSON.
@@ -75,10 +75,10 @@ class Lander:
             commonest(drift),
         )
 
-    def _rows(self, page: Sequence[msgspec.Raw]) -> Iterator[tuple[bytes, dict[str, Any]]]:
+    def _rows(self, page: bytes) -> Iterator[tuple[bytes, dict[str, Any]]]:
         """The rows proper of a page, as sent and decoded."""
         nested = self._resource.nested
-        for sent in page:
+        for sent in decode(page, list[msgspec.Raw]):
             raw = bytes(sent)
             row = _object(decode(raw, object))
             if nested is None:

@@ -13,7 +13,7 @@ from trunkline.mirror.catalog import Kind, Resource
 from trunkline.mirror.drift import Found
 from trunkline.mirror.workshop import Workshop
 from trunkline.servicetitan.answers import decode
-from trunkline.servicetitan.client import ExportPage, Page, ServiceTitan
+from trunkline.servicetitan.client import RawPage, ServiceTitan
 from trunkline.servicetitan.errors import InvalidRequest, UnexpectedAnswer
 from trunkline.store.mirror import FeedState, Reading, Staged
 from trunkline.store.rows import StagedRows
@@ -78,9 +78,11 @@ class Reader:
             if not page.has_more:
                 return
 
-    async def _export_page(self, resource: Resource, token: str | None) -> ExportPage[msgspec.Raw]:
+    async def _export_page(self, resource: Resource, token: str | None) -> RawPage:
         path, query = resource.operation.path, resource.fixed_query
-        return await self._client.export(path, msgspec.Raw, query, continue_from=token, include_recent_changes=True)
+        return _checked(
+            await self._client.export(path, RawPage, query, continue_from=token, include_recent_changes=True)
+        )
 
     async def _list_pages(self, resource: Resource, state: FeedState) -> Pages:
         """Lists have no token: what was modified since the newest row, and from time to time everything.
@@ -112,8 +114,8 @@ class Reader:
                 return
             number += 1
 
-    async def _list_page(self, resource: Resource, query: dict[str, Any]) -> Page[msgspec.Raw]:
-        return await self._client.get(resource.operation.path, Page[msgspec.Raw], query, bulk=True)
+    async def _list_page(self, resource: Resource, query: dict[str, Any]) -> RawPage:
+        return _checked(await self._client.get(resource.operation.path, RawPage, query, bulk=True))
 
     async def _plain_answer(self, resource: Resource) -> Pages:
         path, query = resource.operation.path, resource.fixed_query
@@ -121,10 +123,10 @@ class Reader:
         yield await self._fetched(resource, _rows_of(answer), None, last=True, reading=True)
 
     async def _fetched(
-        self, resource: Resource, page: list[msgspec.Raw], token: str | None, *, last: bool, reading: bool | None = None
+        self, resource: Resource, page: msgspec.Raw, token: str | None, *, last: bool, reading: bool | None = None
     ) -> Fetched:
-        """Prepare a page; `reading` says whether it is the first of a complete reading, if it is of one."""
-        landed = await self._workshop.land(resource, page, more=not last)
+        """Prepare a page, a JSON array; `reading` says whether it is the first of a complete reading, if of any."""
+        landed = await self._workshop.land(resource, bytes(page), more=not last)
         read = None if reading is None else Reading(first=reading, lines=landed.read)
         return Fetched(landed.staged, token, last, read, landed.drift)
 
@@ -139,15 +141,22 @@ async def _patiently(ask: Callable[[], Awaitable[T]]) -> T:
     return await ask()
 
 
-def _rows_of(answer: msgspec.Raw) -> list[msgspec.Raw]:
+def _checked(page: RawPage) -> RawPage:
+    if not _is_list(page.data):
+        raise UnexpectedAnswer("ServiceTitan's answer cannot be read (its rows are no list).")
+    return page
+
+
+def _rows_of(answer: msgspec.Raw) -> msgspec.Raw:
     """The rows in an answer: a list, a list under `data`, or the answer itself."""
-    text = bytes(answer)
-    if text.lstrip()[:1] == b"[":
-        return decode(text, list[msgspec.Raw])
-    data = decode(text, dict[str, msgspec.Raw]).get("data")
-    if data is not None and bytes(data).lstrip()[:1] == b"[":
-        return decode(bytes(data), list[msgspec.Raw])
-    return [answer]
+    if _is_list(answer):
+        return answer
+    data = decode(answer, dict[str, msgspec.Raw]).get("data")
+    return data if data is not None and _is_list(data) else msgspec.Raw(b"[%b]" % bytes(answer))
+
+
+def _is_list(value: msgspec.Raw) -> bool:
+    return bytes(memoryview(value)[:40]).lstrip()[:1] == b"["
 
 
 def _is_complete_reading_due(resource: Resource, state: FeedState) -> bool:

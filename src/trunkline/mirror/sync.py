@@ -34,7 +34,7 @@ from trunkline.store.database import Database, DatabaseUnavailable
 log = structlog.get_logger(__name__)
 
 # Pages of rows with lists in them take tens of megabytes: fewer of those at a time.
-CONCURRENT_TYPED = 4
+CONCURRENT_TYPED = 6
 CONCURRENT_OTHERS = 2
 # What is wrong with one resource then is wrong with all.
 _STOPS_ALL = (BadCredentials, AppKeyRefused, Unreachable)

@@ -2,33 +2,31 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from trunkline.mirror.catalog import Resource
 from trunkline.mirror.drift import Contract, Found, commonest
-from trunkline.mirror.feeds import EPOCH, Feed
+from trunkline.mirror.feeds import EPOCH, Feed, Numbers
 from trunkline.mirror.landing import Landed
 from trunkline.servicetitan.answers import decode
 from trunkline.servicetitan.models import Row
 from trunkline.store.mirror import Staged
 from trunkline.store.rows import Difference
 
-_NULL, _NEXT, _END = "\x1d", "\x1f", "\x1e"  # nothing; between two fields; between two rows
-# How JSON writes these inside of text; an even number of backslashes before are text themselves.
-_IN_TEXT = re.compile(rb"(?<!\\)((?:\\\\)*)\\u001[d-fD-F]")
-_ESCAPES = (
-    ("\\", "\\\\"), ("\0", ""), ("\n", "\\n"), ("\r", "\\r"), ("\t", "\\t"),
-    (_NULL, "\\N"), (_NEXT, "\t"), (_END, "\n"),
-)  # fmt: skip
+# What JSON escapes inside of text; COPY reads quotes and backslashes as JSON writes them.
+_ESCAPED = re.compile(rb'\\(?:["\\]|u00([0-9a-f]{2})|(.))')
+_LETTERS = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t"}
 
 # Comparing with the contract takes longer than storing a row: of large pages it sees some rows only.
 COMPARED_WHOLE = 500
-COMPARED_EVERY = 25
+COMPARED_EVERY = 100
 
 Rows = Sequence[Row]
+
+_encode_lines = msgspec.json.Encoder().encode_lines
 
 
 class TypedLander:
@@ -43,17 +41,13 @@ class TypedLander:
         self._decode_all = msgspec.json.Decoder(list[feed.item]).decode  # type: ignore[name-defined]
         self._where = f"{tenant_id}\t{resource.name}\t"
 
-    def land(self, page: Sequence[msgspec.Raw]) -> Landed:
-        """Prepare a page. Of a row that is on it several times the newest counts.
+    def land(self, page: bytes) -> Landed:
+        """Prepare a page, a JSON array. Of a row that is on it several times the newest counts.
 
         Raises:
             UnexpectedAnswer: it is no JSON.
         """
-        compared = page if len(page) <= COMPARED_WHOLE else page[::COMPARED_EVERY]
-        drift: Found = Counter()
-        for raw in compared:
-            if isinstance(row := decode(bytes(raw), object), dict):
-                self._contract.compare(row, drift)
+        drift = self._compare(page)
         found = self._rows(page)
         rows = _latest([row for row in found if row is not None])
         if None in found:
@@ -61,15 +55,19 @@ class TypedLander:
         read = "" if self._feed.export else "".join(f"{self._where}{row.id}\n" for row in rows)
         return Landed(stage(self._feed, self._tenant_id, rows, self._region), read.encode(), commonest(drift))
 
-    def _rows(self, page: Sequence[msgspec.Raw]) -> list[Row | None]:
-        sent = b"[" + b",".join(page) + b"]"
-        if b"\\u001" in sent:
-            sent = _IN_TEXT.sub(rb"\1", sent)
-            page = msgspec.json.decode(sent, type=list[msgspec.Raw])
+    def _compare(self, page: bytes) -> Found:
+        rows = decode(page, list[msgspec.Raw])
+        drift: Found = Counter()
+        for raw in rows if len(rows) <= COMPARED_WHOLE else rows[::COMPARED_EVERY]:
+            if isinstance(row := decode(bytes(raw), object), dict):
+                self._contract.compare(row, drift)
+        return drift
+
+    def _rows(self, page: bytes) -> Sequence[Row | None]:
         try:
-            return self._decode_all(sent)
+            return self._decode_all(page)
         except msgspec.DecodeError:
-            return [self._row(raw) for raw in page]
+            return [self._row(raw) for raw in decode(page, list[msgspec.Raw])]
 
     def _row(self, raw: msgspec.Raw) -> Row | None:
         try:
@@ -105,25 +103,28 @@ def _takes_text(kind: Any) -> bool:
 
 def stage(feed: Feed, tenant_id: int, rows: Rows, region: str) -> Staged:
     """Rows as lines for COPY, with the phone numbers that lead to their owners."""
-    tenant, fixed = str(tenant_id), tuple(value for _, value in feed.fixed)
-    numbers, owner = feed.numbers, feed.owner
+    fixed, columns_of = tuple(value for _, value in feed.fixed), feed.row
     columns = ("tenant_id", "id", "active", "modified_on", *(name for name, _ in feed.fixed), *feed.columns)
     return Staged(
         table=feed.table,
         columns=columns,
-        lines=_lines((tenant, row.id, row.active, row.modified_on or EPOCH, *fixed, *feed.row(row)) for row in rows),
+        lines=_lines([
+            (tenant_id, row.id, row.active, row.modified_on or EPOCH, *fixed, *columns_of(row)) for row in rows
+        ]),
         rows=len(rows),
         newest=max((row.modified_on for row in rows if row.modified_on), default=None),
         owner_kind=feed.owner_kind,
-        phone_lines=b""
-        if numbers is None
-        else _lines(
-            (tenant, number, feed.owner_kind, owner(row), row.id, certainty, feed.note(row))
-            for row in rows
-            if row.active and owner(row)
-            for number, certainty in numbers(row, region)
-        ),
-    )
+        phone_lines=_phone_lines(feed, feed.numbers, tenant_id, rows, region) if feed.numbers else b"",
+    )  # fmt: skip
+
+
+def _phone_lines(feed: Feed, numbers: Numbers, tenant_id: int, rows: Rows, region: str) -> bytes:
+    return _lines([
+        (tenant_id, number, feed.owner_kind, owner, row.id, certainty, feed.note(row))
+        for row in rows
+        if row.active and (owner := feed.owner(row))
+        for number, certainty in numbers(row, region)
+    ])  # fmt: skip
 
 
 def _latest(rows: list[Row]) -> list[Row]:
@@ -134,12 +135,21 @@ def _latest(rows: list[Row]) -> list[Row]:
     return list(latest.values())
 
 
-def _lines(rows: Iterable[Iterable[object]]) -> bytes:
-    """Lines for COPY in text format; nothing is null.
+def _lines(rows: Sequence[tuple[object, ...]]) -> bytes:
+    """Lines for COPY in CSV format with `escape '\\'`; nothing is ``null``, text is in quotes.
 
-    Separators that no text holds make the escaping a matter of whole pages: field by field it took most of the time.
+    That is nearly what JSON makes of a list, and the encoder writes a page of those twenty times as fast as Python
+    puts one together.
     """
-    text = _END.join([_NEXT.join([_NULL if value is None else str(value) for value in row]) for row in rows])
-    for plain, escaped in _ESCAPES:
-        text = text.replace(plain, escaped)
-    return text.encode() + b"\n" if text else b""
+    if not rows:
+        return b""
+    text = _encode_lines(rows)[1:-2].replace(b"]\n[", b"\n") + b"\n"  # a line's end is nowhere inside of text
+    return _ESCAPED.sub(_unescaped, text) if b"\\" in text else text
+
+
+def _unescaped(escape: re.Match[bytes]) -> bytes:
+    """NULs, which PostgreSQL cannot hold, are left out."""
+    code, letter = escape.groups()
+    if code is not None:
+        return bytes.fromhex(code.decode()).strip(b"\0")
+    return escape[0] if letter is None else _LETTERS[letter]

@@ -7,14 +7,12 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import lru_cache
 from multiprocessing.connection import wait
 from typing import Protocol
 
-import msgspec
 import structlog
 
 from trunkline.mirror.catalog import RESOURCES, Resource
@@ -33,8 +31,8 @@ _BY_NAME = {resource.name: resource for resource in RESOURCES}
 class Landing(Protocol):
     """Prepares the pages of one resource."""
 
-    def land(self, page: Sequence[msgspec.Raw]) -> Landed:
-        """Prepare a page."""
+    def land(self, page: bytes) -> Landed:
+        """Prepare a page, a JSON array."""
 
 
 class Workshop:
@@ -45,17 +43,18 @@ class Workshop:
         self._region = region
         self._landers: dict[str, Landing] = {}
         self._process: ProcessPoolExecutor | None = None
+        self._begun: Future[int] | None = None  # done once the process has come up
         self._ending: asyncio.TimerHandle | None = None
 
-    async def land(self, resource: Resource, page: Sequence[msgspec.Raw], *, more: bool) -> Landed:
-        """Prepare a page; `more` says that others of this reading follow.
+    async def land(self, resource: Resource, page: bytes, *, more: bool) -> Landed:
+        """Prepare a page, a JSON array; `more` says that others of this reading follow.
 
         Raises:
             UnexpectedAnswer: it is no JSON.
         """
-        if more and _BY_NAME.get(resource.name) is resource and sum(map(len, page)) >= LARGE_PAGE:
+        if more and _BY_NAME.get(resource.name) is resource and len(page) >= LARGE_PAGE and self.has_come_up():
             try:
-                return await self._land_outside(resource, b"[" + b",".join(page) + b"]")
+                return await self._land_outside(resource, page)
             except BrokenProcessPool:  # somebody killed it: the next page gets another one
                 log.warning("the process that prepares pages has died; this page is prepared without it")
                 self.close()
@@ -63,15 +62,20 @@ class Workshop:
             self._landers[resource.name] = lander(resource, self._tenant_id, self._region)
         return await asyncio.to_thread(self._landers[resource.name].land, page)
 
-    async def _land_outside(self, resource: Resource, page: bytes) -> Landed:
+    def has_come_up(self) -> bool:
+        """Whether the process is there. Begins one where there is none; nobody waits for it to come up."""
+        if self._ending is not None:
+            self._ending.cancel()
+        self._ending = asyncio.get_running_loop().call_later(IDLE_S, self.close)
         if self._process is None:
             # Not forked: this process has threads and connections, of which a copy is of no use.
             context = multiprocessing.get_context("spawn")
             self._process = ProcessPoolExecutor(1, mp_context=context, initializer=_begin)
-        if self._ending is not None:
-            self._ending.cancel()
+            self._begun = self._process.submit(os.getpid)
+        return self._begun is not None and self._begun.done()
+
+    async def _land_outside(self, resource: Resource, page: bytes) -> Landed:
         loop = asyncio.get_running_loop()
-        self._ending = loop.call_later(IDLE_S, self.close)
         return await loop.run_in_executor(self._process, _land, resource.name, self._tenant_id, self._region, page)
 
     def close(self) -> None:
@@ -109,4 +113,4 @@ def _end_with_parent() -> None:
 
 def _land(name: str, tenant_id: int, region: str, page: bytes) -> Landed:
     landing: Landing = _kept(name, tenant_id, region)
-    return landing.land(msgspec.json.decode(page, type=list[msgspec.Raw]))
+    return landing.land(page)

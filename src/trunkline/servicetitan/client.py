@@ -88,6 +88,14 @@ class ExportPage(msgspec.Struct, Generic[T], rename="camel"):
     continue_from: str | None = None
 
 
+class RawPage(msgspec.Struct, rename="camel"):
+    """A page of a list or of an export feed whose rows are not taken apart: `data` should be a JSON array."""
+
+    data: msgspec.Raw
+    has_more: bool = False
+    continue_from: str | None = None
+
+
 class ServiceTitan:
     """One tenant's API. `http` is shared by all tenants; paths are like ``crm/v2/tenant/{tenant}/customers``.
 
@@ -245,19 +253,20 @@ class ServiceTitan:
     async def export(
         self,
         path: str,
-        item: type[T],
+        answer: type[T],
         params: Mapping[str, Any] | None = None,
         *,
         continue_from: str | None = None,
         include_recent_changes: bool = False,
-    ) -> ExportPage[T]:
-        """One page of an export feed, from the beginning or from a token or date; raises as :meth:`get`."""
+    ) -> T:
+        """One page of an export feed, from the beginning or from a token or date, as `answer`: an :class:`ExportPage`
+        or :class:`RawPage`; raises as :meth:`get`.
+        """
         params = {**(params or {}), "includeRecentChanges": "true" if include_recent_changes else "false"}
         if continue_from is not None:
             params["from"] = continue_from
-        page_type = cast("type[ExportPage[T]]", ExportPage[item])  # type: ignore[valid-type]
         content = await self._read(path, params, bulk=True)
-        return await asyncio.to_thread(decode, content, page_type)  # thousands of rows: other calls go on meanwhile
+        return await asyncio.to_thread(decode, content, answer)  # thousands of rows: other calls go on meanwhile
 
     async def _send(self, method: str, path: str, **request: Any) -> httpx.Response:
         token = await self._sign_in.token()

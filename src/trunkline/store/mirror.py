@@ -36,7 +36,7 @@ class PageRefused(Exception):
 
 
 class Staged(msgspec.Struct, frozen=True):
-    """One page, ready for COPY in text format: lines for the table, and for the phone index of those rows."""
+    """One page, ready for COPY in the form `JSON_LIKE`: lines for the table, and for the phone index of those rows."""
 
     table: str
     columns: tuple[str, ...]
@@ -130,9 +130,9 @@ async def _load(connection: AsyncConnection, page: Staged) -> bool:
     table, numbers = sql.Identifier("mirror", page.table), sql.Identifier("mirror", "phone_index")
     try:
         async with connection.transaction():
-            await rows.copy(connection, table, page.columns, page.lines)
+            await rows.copy(connection, table, page.columns, page.lines, form=rows.JSON_LIKE)
             if page.phone_lines:
-                await rows.copy(connection, numbers, _PHONE_COLUMNS, page.phone_lines)
+                await rows.copy(connection, numbers, _PHONE_COLUMNS, page.phone_lines, form=rows.JSON_LIKE)
     except UniqueViolation:
         return False
     return True
@@ -141,7 +141,7 @@ async def _load(connection: AsyncConnection, page: Staged) -> bool:
 async def _merge(connection: AsyncConnection, feed: str, page: Staged) -> int:
     """Bring a page in over a staging table, row by row the newer of what is there and what came; how many are new."""
     stage = await _staging_table(connection, f"stage_{feed}", page.table)
-    await rows.copy(connection, stage, page.columns, page.lines)
+    await rows.copy(connection, stage, page.columns, page.lines, form=rows.JSON_LIKE)
     cursor = await connection.execute(_upsert(feed, page.table, page.columns))
     found = await cursor.fetchone()
     if page.owner_kind is not None:
@@ -195,7 +195,7 @@ async def _index_phones(connection: AsyncConnection, feed: str, page: Staged) ->
     if not page.phone_lines:
         return
     numbers = await _staging_table(connection, f"stage_{feed}_numbers", "phone_index")
-    await rows.copy(connection, numbers, _PHONE_COLUMNS, page.phone_lines)
+    await rows.copy(connection, numbers, _PHONE_COLUMNS, page.phone_lines, form=rows.JSON_LIKE)
     await connection.execute(
         sql.SQL(
             "insert into mirror.phone_index ({columns}) select {chosen} from {won} join {numbers} n"

@@ -9,6 +9,8 @@ from psycopg import AsyncConnection, sql
 from psycopg.errors import UniqueViolation
 
 _LOCK = 0x726F7773  # "rows"
+TEXT = "format text"
+JSON_LIKE = r"format csv, escape '\', null 'null'"  # text in quotes as JSON has it, everything else bare
 COLUMNS = ("tenant_id", "resource", "id", "active", "modified_on", "row")
 
 
@@ -99,9 +101,12 @@ async def _copy_new(connection: AsyncConnection, page: StagedRows) -> bool:
     return True
 
 
-async def copy(connection: AsyncConnection, into: sql.Identifier, columns: Sequence[str], lines: bytes) -> None:
-    """Append lines in COPY's text format."""
-    statement = sql.SQL("copy {} ({}) from stdin").format(into, sql.SQL(", ").join(map(sql.Identifier, columns)))
+async def copy(
+    connection: AsyncConnection, into: sql.Identifier, columns: Sequence[str], lines: bytes, *, form: str = TEXT
+) -> None:
+    """Append lines in COPY's text format, or in that of `form`."""
+    names = sql.SQL(", ").join(map(sql.Identifier, columns))
+    statement = sql.SQL("copy {} ({}) from stdin with ({})").format(into, names, sql.SQL(form))
     async with connection.cursor() as cursor, cursor.copy(statement) as written:
         await written.write(lines)
 
