@@ -156,14 +156,16 @@ async def note_drift(
     connection: AsyncConnection, tenant_id: int, resource: str, found: Mapping[Difference, int]
 ) -> None:
     """Add what differed on one page: times seen, by field, kind and detail."""
-    async with connection.cursor() as cursor:
-        await cursor.executemany(
-            "insert into mirror.drift as d (tenant_id, resource, field, kind, detail, first_seen, last_seen, times)"
-            " values (%s, %s, %s, %s, %s, clock_timestamp(), clock_timestamp(), %s)"
-            " on conflict (tenant_id, resource, field, kind, detail) do update set"
-            " last_seen = excluded.last_seen, times = d.times + excluded.times",
-            [(tenant_id, resource, *difference, times) for difference, times in sorted(found.items())],
-        )
+    rows = [(*difference, times) for difference, times in sorted(found.items())]
+    await connection.execute(
+        "insert into mirror.drift as d (tenant_id, resource, field, kind, detail, first_seen, last_seen, times)"
+        " select %s, %s, field, kind, detail, clock_timestamp(), clock_timestamp(), times"
+        " from unnest(%s::text[], %s::text[], %s::text[], %s::bigint[]) found (field, kind, detail, times)"
+        " on conflict (tenant_id, resource, field, kind, detail) do update set"
+        " last_seen = excluded.last_seen, times = d.times + excluded.times",
+        (tenant_id, resource, *(list(column) for column in zip(*rows, strict=True))),
+        prepare=True,
+    )
 
 
 async def drift_of(connection: AsyncConnection, tenant_id: int) -> list[DriftRow]:
