@@ -144,9 +144,10 @@ async def test_the_ledger_balances_and_says_why_calls_are_not_logged(shop: Shop)
 async def test_a_call_that_cannot_be_taken_in_is_missing_and_an_alarm_until_it_is_there(shop: Shop) -> None:
     shop.adapter.remember([record("lost")])
     await shop.room.run(
-        "insert into calls.told (tenant_id, account, key, began_at, day)"
-        " values (%s, 'main', 'gone', now(), current_date)",
+        "insert into calls.told (tenant_id, account, key, began_at, day) values (%s, 'main', 'gone', %s, %s)",
         TENANT,
+        BEGAN,
+        BEGAN.astimezone(ZoneInfo("America/Toronto")).date(),
     )
     running = asyncio.create_task(shop.check.run(3600))
     for _ in range(200):

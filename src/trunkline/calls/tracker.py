@@ -153,7 +153,7 @@ class Tracker:
                 for one in known.calls.values():
                     if one.card is not None and one.tenant_id == tenant_id and one.call.state is not CallState.ENDED:
                         shared = msgspec.structs.replace(card, elsewhere=one.card.elsewhere)
-                        await rows.save(connection, one.id, tenant_id, one.call, shared)
+                        await rows.save(connection, [rows.folded(one.id, tenant_id, one.call, shared)])
 
     async def fold_within(self, connection: AsyncConnection, account: Account, call_ids: Sequence[int]) -> None:
         """Fold calls anew from their events, within the caller's transaction and locks."""
@@ -239,6 +239,7 @@ class Tracker:
         """
         owners = known.owners
         first_owners: dict[str, int] = {}
+        begun: list[rows.KnownCall] = []
         new: list[rows.NewEvent] = []
         touched: set[int] = set()
         are_stale = False
@@ -246,11 +247,15 @@ class Tracker:
             keys = keys_of(event)
             found = {owners[key] for key in keys if key in owners}
             if not found:
-                call = await rows.create(connection, account.tenant_ids[0], event, known.new_ids)
+                call = await rows.begin(connection, account.tenant_ids[0], event, known.new_ids)
                 call_id, known.calls[call.id] = call.id, call
+                begun.append(call)
             elif len(found) == 1:
                 call_id = found.pop()
             else:
+                # What is merged has to be there.
+                await rows.add(connection, account.tenant_id, account.name, calls=begun)
+                begun = []
                 call_id, are_stale = await self._merge(connection, found, owners, touched), True
             fresh = {key: call_id for key in keys if key not in owners}
             first_owners.update(fresh)
@@ -259,7 +264,7 @@ class Tracker:
             known.events.setdefault(call_id, {}).setdefault(event.event_id, event)
             touched.add(call_id)
         new_keys = [rows.NewKey(key, owners[key], first) for key, first in first_owners.items()]
-        await rows.add(connection, account.tenant_id, account.name, new_keys, new)
+        await rows.add(connection, account.tenant_id, account.name, calls=begun, keys=new_keys, events=new)
         return sorted(touched), are_stale
 
     def _unheard_of(self, account: Account, events: Iterable[CallEvent]) -> list[CallEvent]:
@@ -307,18 +312,21 @@ class Tracker:
                 for call_id, call in zip(call_ids, calls, strict=True)
             )
         )
+        changed = [
+            (known.calls[call_id], rows.folded(call_id, tenant_id, call, card))
+            for call_id, call, (tenant_id, card) in zip(call_ids, calls, cards, strict=True)
+            if (call, card) != (known.calls[call_id].call, known.calls[call_id].card)
+        ]
+        if changed:
+            await rows.save(connection, [now for _, now in changed])
         ended = []
-        for call_id, call, (tenant_id, card) in zip(call_ids, calls, cards, strict=True):
-            before = known.calls[call_id]
-            if call == before.call and card == before.card:
-                continue
-            await rows.save(connection, call_id, tenant_id, call, card)
-            if tenant_id != before.tenant_id:
-                await rows.notify_moved(connection, before.tenant_id, call_id)
-            if CallState.ENDED not in (call.state, before.call.state):  # the logbook has no word on it
-                haste.tell(CallView(call_id, tenant_id, before.ref, before.version + 1, call, card))
+        for before, now in changed:
+            if now.tenant != before.tenant_id:
+                await rows.notify_moved(connection, before.tenant_id, now.id)
+            if CallState.ENDED not in (now.call.state, before.call.state):  # the logbook has no word on it
+                haste.tell(CallView(now.id, now.tenant, before.ref, before.version + 1, now.call, now.card))
             elif before.call.state is not CallState.ENDED:
-                ended.append((tenant_id, call_id))
+                ended.append((now.tenant, now.id))
         return ended
 
     def _joined(self, events: Iterable[CallEvent]) -> Iterable[CallEvent]:

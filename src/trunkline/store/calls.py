@@ -9,7 +9,7 @@ import msgspec
 from psycopg import AsyncConnection
 
 from trunkline.domain.call import Call
-from trunkline.domain.caller import CallerCard
+from trunkline.domain.caller import CallerCard, MatchKind
 from trunkline.domain.events import CallEvent, LiveCalls
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32: nothing to misread
@@ -85,20 +85,13 @@ async def find(
     return known
 
 
-async def create(connection: AsyncConnection, tenant_id: int, event: CallEvent, new_ids: list[int]) -> KnownCall:
-    """A new call, as yet without state; it takes one of `new_ids`, and asks for an id where there is none."""
+async def begin(connection: AsyncConnection, tenant_id: int, event: CallEvent, new_ids: list[int]) -> KnownCall:
+    """A new call, as yet without state, for :func:`add` to store; its id is one of `new_ids`, while there are any."""
     if not new_ids:
         cursor = await connection.execute(_NEW_IDS, (1,), prepare=True)
         new_ids += [call_id for (call_id,) in await cursor.fetchall()]
     call = Call(system=event.system, account=event.account, call_key=event.call_key)
-    known = KnownCall(new_ids.pop(0), tenant_id, new_ref(), 0, call, None)
-    await connection.execute(
-        "insert into calls.calls (id, tenant_id, account, system, call_key, ref, state, call, version)"
-        " overriding system value values (%s, %s, %s, %s, %s, %s, 'new', %s, 0)",
-        (known.id, tenant_id, event.account, event.system, event.call_key, known.ref, _encode(call).decode()),
-        prepare=True,
-    )
-    return known
+    return KnownCall(new_ids.pop(0), tenant_id, new_ref(), 0, call, None)
 
 
 class NewKey(msgspec.Struct, frozen=True):
@@ -118,11 +111,21 @@ class NewEvent(msgspec.Struct, frozen=True):
 
 
 async def add(
-    connection: AsyncConnection, tenant_id: int, account: str, keys: Sequence[NewKey], events: Sequence[NewEvent]
+    connection: AsyncConnection,
+    tenant_id: int,
+    account: str,
+    *,
+    calls: Sequence[KnownCall],
+    keys: Sequence[NewKey] = (),
+    events: Sequence[NewEvent] = (),
 ) -> None:
-    """Store keys and events of calls, each once, in one statement."""
+    """Store new calls, and keys and events of calls, each once, in one statement."""
     await connection.execute(
-        "with added as (insert into calls.keys (tenant_id, account, key, call_id, original_call_id)"
+        "with begun as (insert into calls.calls (id, tenant_id, account, system, call_key, ref, state, call, version)"
+        " overriding system value"
+        " select id, tenant_id, %(account)s, call ->> 'system', call ->> 'call_key', ref, 'new', call, 0"
+        " from jsonb_to_recordset(%(calls)s::jsonb) told (id bigint, tenant_id bigint, ref text, call jsonb)),"
+        " added as (insert into calls.keys (tenant_id, account, key, call_id, original_call_id)"
         " select %(tenant)s, %(account)s, key, call, original from jsonb_to_recordset(%(keys)s::jsonb)"
         " told (key text, call bigint, original bigint) on conflict do nothing)"
         " insert into calls.events (tenant_id, account, call_id, inbox_id, event_id, kind, occurred_at, event)"
@@ -132,6 +135,7 @@ async def add(
         {
             "tenant": tenant_id,
             "account": account,
+            "calls": _encode(calls).decode(),
             "keys": _encode(keys).decode(),
             "events": _encode(events).decode(),
         },
@@ -210,37 +214,39 @@ async def _known(connection: AsyncConnection, ids: str, asked: dict[str, object]
     return known
 
 
-async def save(
-    connection: AsyncConnection, call_id: int, tenant_id: int, call: Call, card: CallerCard | None
-) -> None:  # fmt: skip
-    """The call as folded, with its card and whose it is; every process is told when the transaction commits."""
+class Folded(msgspec.Struct, frozen=True):
+    """A call as folded, with its card and whose it is."""
+
+    id: int
+    tenant: int
+    call: Call
+    card: CallerCard | None
+    customer: int | None
+    match: MatchKind | None
+
+
+def folded(call_id: int, tenant_id: int, call: Call, card: CallerCard | None) -> Folded:
+    """What :func:`save` stores."""
     match = card.match if card else None
+    customer = match.customer.id if match and match.customer else None
+    return Folded(call_id, tenant_id, call, card, customer, match.kind if match else None)
+
+
+async def save(connection: AsyncConnection, calls: Sequence[Folded]) -> None:
+    """Store calls as folded, in one statement; every process is told when the transaction commits."""
     await connection.execute(
-        "with saved as (update calls.calls set tenant_id = %(tenant)s, call_key = %(key)s, direction = %(direction)s,"
-        " state = %(state)s,"
-        " outcome = %(outcome)s, external_number = %(number)s, did = %(did)s, started_at = %(started)s,"
-        " answered_at = %(answered)s,"
-        " ended_at = %(ended)s, customer_id = %(customer)s, match_kind = %(match)s, call = %(call)s, card = %(card)s,"
-        " version = version + 1, updated_at = clock_timestamp() where id = %(id)s returning tenant_id, id, version)"
+        "with saved as (update calls.calls c set tenant_id = tenant, call_key = told.call ->> 'call_key',"
+        " direction = told.call ->> 'direction', state = coalesce(told.call ->> 'state', 'new'),"
+        " outcome = told.call ->> 'outcome', external_number = told.call ->> 'external_number',"
+        " did = told.call ->> 'did', started_at = (told.call ->> 'started_at')::timestamptz,"
+        " answered_at = (told.call ->> 'answered_at')::timestamptz,"
+        " ended_at = (told.call ->> 'ended_at')::timestamptz, customer_id = customer, match_kind = match,"
+        " call = told.call, card = told.card, version = c.version + 1, updated_at = clock_timestamp()"
+        " from jsonb_to_recordset(%(calls)s::jsonb)"
+        " told (id bigint, tenant bigint, call jsonb, card jsonb, customer bigint, match text)"
+        " where c.id = told.id returning c.tenant_id, c.id, c.version)"
         " select pg_notify(%(channel)s, tenant_id || ':' || id || ':' || version) from saved",
-        {
-            "channel": CHANNEL,
-            "id": call_id,
-            "tenant": tenant_id,
-            "key": call.call_key,
-            "direction": call.direction,
-            "state": call.state.value,
-            "outcome": call.outcome,
-            "number": call.external_number,
-            "did": call.did,
-            "started": call.started_at,
-            "answered": call.answered_at,
-            "ended": call.ended_at,
-            "customer": match.customer.id if match and match.customer else None,
-            "match": match.kind.value if match else None,
-            "call": _encode(call).decode(),
-            "card": _encode(card).decode() if card else None,
-        },
+        {"channel": CHANNEL, "calls": _encode(calls).decode()},
         prepare=True,
     )
 

@@ -8,13 +8,14 @@ import re
 from collections.abc import Awaitable
 from typing import cast
 
+from litestar import MediaType
 from litestar.exceptions import HTTPException
 from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 
+from trunkline.web.hooks import send_plainly
 from trunkline.web.office import Office
 
 _PLAIN = re.compile(rb"number=(%2B)?([0-9]{7,15})(?:&tenant=([0-9]{1,18}))?")
-_JSON = (b"content-type", b"application/json")
 
 
 class PlainLookup:
@@ -29,10 +30,7 @@ class PlainLookup:
         if looking_up is None:
             await self._app(scope, receive, send)
             return
-        card = await looking_up
-        length = (b"content-length", b"%d" % len(card))
-        await send({"type": "http.response.start", "status": 200, "headers": [_JSON, length]})
-        await send({"type": "http.response.body", "body": card, "more_body": False})
+        await send_plainly(send, 200, await looking_up, MediaType.JSON)
 
 
 def _look_up(office: Office, query: bytes) -> Awaitable[bytes] | None:
