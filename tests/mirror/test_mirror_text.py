@@ -4,9 +4,13 @@ import msgspec
 import pytest
 from whole_servicetitan import BY_NAME
 
+from trunkline.mirror.landing import Lander
 from trunkline.mirror.typed import TypedLander
+from trunkline.servicetitan.answers import decode
+from trunkline.servicetitan.client import RawPage
 from trunkline.store.database import Database
 from trunkline.store.mirror import FeedState, apply_page
+from trunkline.store.rows import make_partitions
 
 TENANT = 1_000_001
 RESOURCE = BY_NAME["customers"]
@@ -42,6 +46,30 @@ async def test_text_is_stored_as_it_was_sent(database: Database, text: str) -> N
 @pytest.mark.parametrize("text", ["a\0b", "\0", "\\\0\0n"])
 async def test_what_postgresql_cannot_hold_is_left_out_and_no_row_is_lost(database: Database, text: str) -> None:
     assert await stored(database, ["before", text, "after"]) == ["before", text.replace("\0", ""), "after"]
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        (b"a\\ud83db", "a\ufffdb"), (b"\\udE00\\uD83d", "\ufffd\ufffd"), (b"\\uD83D\\ude00", "\U0001f600"),
+        (b"\\\\ud83d", "\\ud83d"), (b"a\xffb", "a\ufffdb"), (b"\xf0\x9f\x98 ", "\ufffd "),
+    ],
+)  # fmt: skip
+async def test_what_is_no_text_is_marked_and_no_row_is_lost(database: Database, sent: bytes, kept: str) -> None:
+    page = b'{"data": [{"id": 1, "name": "before"}, {"id": 2, "name": "%b", "modifiedOn": null}]}' % sent
+    rows = bytes(decode(page, RawPage).data)
+    feed = RESOURCE.feed
+    assert feed is not None
+    typed = TypedLander(RESOURCE, feed, TENANT, "US").land(rows).staged
+    other = Lander(BY_NAME["forms"], TENANT).land(rows).staged
+    async with database.transaction() as connection:
+        await make_partitions(connection, ["forms"])
+        for name, staged in ((RESOURCE.name, typed), ("forms", other)):
+            await apply_page(connection, TENANT, name, staged, state=FeedState(name), token=None, last=True)
+        cursor = await connection.execute("select name from mirror.customers order by id")
+        assert await cursor.fetchall() == [("before",), (kept,)]
+        cursor = await connection.execute("select row ->> 'name' from mirror.rows_forms order by id")
+        assert await cursor.fetchall() == [("before",), (kept,)]
 
 
 async def test_what_was_not_sent_is_nothing_and_a_name_is_never_null(database: Database) -> None:

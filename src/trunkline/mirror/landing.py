@@ -15,7 +15,7 @@ import msgspec
 from trunkline.mirror.catalog import PRIVATE, Resource
 from trunkline.mirror.drift import Contract, Found, commonest
 from trunkline.servicetitan import exact
-from trunkline.servicetitan.answers import decode
+from trunkline.servicetitan.answers import decode, mended
 from trunkline.store.mirror import Staged
 from trunkline.store.rows import Difference, StagedRows
 
@@ -78,7 +78,7 @@ class Lander:
     def _rows(self, page: bytes) -> Iterator[tuple[bytes, dict[str, Any]]]:
         """The rows proper of a page, as sent and decoded."""
         nested = self._resource.nested
-        for sent in decode(page, list[msgspec.Raw]):
+        for sent in decode(_as_text(page), list[msgspec.Raw]):
             raw = bytes(sent)
             row = _object(decode(raw, object))
             if nested is None:
@@ -126,6 +126,14 @@ def _clean(value: Any) -> Any:
     if isinstance(value, list):
         return [_clean(inner) for inner in value]
     return value.replace("\0", "") if isinstance(value, str) else value
+
+
+def _as_text(page: bytes) -> bytes:
+    try:
+        page.decode()
+    except UnicodeDecodeError:
+        return mended(page)
+    return page
 
 
 def _object(value: Any) -> dict[str, Any]:

@@ -66,13 +66,13 @@ class TypedLander:
     def _rows(self, page: bytes) -> Sequence[Row | None]:
         try:
             return self._decode_all(page)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError):
             return [self._row(raw) for raw in decode(page, list[msgspec.Raw])]
 
     def _row(self, raw: msgspec.Raw) -> Row | None:
         try:
             return self._decode(raw)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError):
             return salvaged(raw, self._feed.item)
 
 

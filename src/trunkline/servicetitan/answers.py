@@ -1,5 +1,6 @@
 """From an HTTP answer to the error it means: both error shapes, and bodies that are HTML, empty or broken."""
 
+import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
@@ -23,6 +24,8 @@ from trunkline.servicetitan.errors import (
 
 T = TypeVar("T")
 
+# Escaped backslashes and whole pairs are kept; a half stands alone.
+_SURROGATES = re.compile(rb"(\\\\|\\u[dD][89abAB]..\\u[dD][c-fC-F]..)|\\u[dD][89a-fA-F]..")
 _FALLBACK_RETRY_AFTER_S = 1.0
 _LONGEST_RETRY_AFTER_S = 120.0
 
@@ -38,7 +41,7 @@ _MEANINGS: dict[int, tuple[type[ServiceTitanError], str]] = {
 
 
 def decode(content: bytes, answer: type[T]) -> T:
-    """Decode JSON into `answer`, unknown fields ignored.
+    """Decode JSON into `answer`, unknown fields ignored, and what is no text :func:`mended`.
 
     Raises:
         UnexpectedAnswer: it is no JSON, or not of that shape.
@@ -46,7 +49,18 @@ def decode(content: bytes, answer: type[T]) -> T:
     try:
         return msgspec.json.decode(content, type=answer)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        if (whole := mended(content)) != content:
+            return decode(whole, answer)
         raise UnexpectedAnswer(f"ServiceTitan's answer cannot be read ({error}).") from None
+
+
+def mended(content: bytes) -> bytes:
+    """JSON with U+FFFD for what no text may hold: broken UTF-8, and halves of surrogate pairs."""
+    return _SURROGATES.sub(_kept, content.decode("utf-8", "replace").encode())
+
+
+def _kept(found: re.Match[bytes]) -> bytes:
+    return found[0] if found[1] else b"\\ufffd"
 
 
 def error_of(response: httpx.Response, *, writing: bool, operation: Operation | None = None) -> ServiceTitanError:

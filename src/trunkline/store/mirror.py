@@ -1,5 +1,6 @@
 """SQL of the mirror: pages come in by COPY; what is there already gives way to newer rows only."""
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
@@ -54,6 +55,7 @@ class Reading(msgspec.Struct, frozen=True):
     lines: bytes
 
 
+_COLUMN = re.compile(r"column \w+")
 _KEYS = {"contacts": ("tenant_id", "owner_kind", "id")}
 _PHONE_COLUMNS = ("tenant_id", "number", "owner_kind", "owner_id", "source_id", "certainty", "note")
 
@@ -71,7 +73,8 @@ async def apply_page(
     try:
         new = await _land(connection, feed, page, fresh=not state.complete) if page.rows else 0
     except DataError as error:
-        reason = str(error).partition("\n")[0]
+        column = _COLUMN.search(error.diag.context or "")
+        reason = str(error).partition("\n")[0] + (f", {column[0]}" if column else "")
         raise PageRefused(f"ServiceTitan sent a value that cannot be stored ({reason}).") from None
     if reading is not None:
         table = page.table if isinstance(page, Staged) else None
