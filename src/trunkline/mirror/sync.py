@@ -189,9 +189,8 @@ class MirrorSync:
         return total
 
     async def _store(self, resource: Resource, state: tables.FeedState, page: Fetched) -> None:
-        async with self._database.transaction() as connection:
-            # The token is in the same transaction: losing the last commit in a crash only repeats a page.
-            await connection.execute("set local synchronous_commit = off")
+        # The token is in the same transaction: losing the last commit in a crash only repeats a page.
+        async with self._database.bulk_transaction() as connection:
             await tables.apply_page(
                 connection, self._client.tenant_id, resource.name, page.staged, state=state, token=page.token,
                 last=page.last, reading=page.reading, drift=page.drift,

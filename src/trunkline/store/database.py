@@ -29,6 +29,7 @@ class Database:
     def __init__(self, url: str, pool: AsyncConnectionPool[AsyncConnection]) -> None:
         self.url = url
         self._pool = pool
+        self._bulk = asyncio.Semaphore(max(1, pool.max_size // 2))
         self._mending: asyncio.Task[None] | None = None
         self._lanes: list[Lanes] = []
 
@@ -114,6 +115,15 @@ class Database:
                 with contextlib.suppress(psycopg.Error):  # broken: the pool replaces it
                     await connection.rollback()
                 raise
+
+    @asynccontextmanager
+    async def bulk_transaction(self) -> AsyncIterator[AsyncConnection]:
+        """As :meth:`transaction`, for pages of a copy: not durable (:meth:`pipelined_transaction`), and however many
+        companies are copied at once, half of the pool is left to whoever takes calls.
+        """
+        async with self._bulk, self.transaction() as connection:
+            await connection.execute("set local synchronous_commit = off")
+            yield connection
 
     async def listen(
         self, *channels: str, on_connect: Callable[[], None] | None = None
