@@ -138,8 +138,8 @@ def _latest(rows: list[Row]) -> list[Row]:
 def _lines(rows: Sequence[tuple[object, ...]]) -> bytes:
     """Lines for COPY in CSV format with `escape '\\'`; nothing is ``null``, text is in quotes.
 
-    That is nearly what JSON makes of a list, and the encoder writes a page of those twenty times as fast as Python
-    puts one together.
+    That is nearly what JSON makes of a list, and the encoder writes a page of those in a quarter of the time that it
+    takes to put one together here.
     """
     if not rows:
         return b""
