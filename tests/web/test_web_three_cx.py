@@ -103,4 +103,5 @@ def test_a_contact_that_is_made_of_an_unknown_caller_becomes_one_booking(shop: O
     assert [one["value"] for one in methods if one["bookingId"] == booking["id"]] == [stranger.dialled]
     assert booking["summary"].startswith(f"Jane Newcomer, {stranger.number}\nIncoming call answered by Dana Desk")
     assert "Booking in ServiceTitan" in page
+    assert '<h1 id="who">Jane Newcomer</h1>' in page
     assert booking["summary"].splitlines()[0] in page

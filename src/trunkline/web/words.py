@@ -108,6 +108,8 @@ def who(view: CallView) -> str:
     """The one line that names the other side."""
     if view.card is not None and (name := _matched(view.card.match)):
         return name
+    if view.call.contact_name:
+        return view.call.contact_name
     if view.call.direction is Direction.INTERNAL:
         return " to ".join(dict.fromkeys(person(leg.party) for leg in view.call.legs if leg.party)) or "Internal call"
     if view.call.external_number is None:
