@@ -47,27 +47,28 @@ class TypedLander:
         Raises:
             UnexpectedAnswer: it is no JSON.
         """
-        drift = self._compare(page)
-        found = self._rows(page)
+        sent = decode(page, list[msgspec.Raw])
+        drift = self._compare(sent)
+        found = self._rows(page, sent)
         rows = _latest([row for row in found if row is not None])
         if None in found:
             drift[Difference("id", "key")] += found.count(None)
         read = "" if self._feed.export else "".join(f"{self._where}{row.id}\n" for row in rows)
         return Landed(stage(self._feed, self._tenant_id, rows, self._region), read.encode(), commonest(drift))
 
-    def _compare(self, page: bytes) -> Found:
-        rows = decode(page, list[msgspec.Raw])
+    def _compare(self, sent: Sequence[msgspec.Raw]) -> Found:
         drift: Found = Counter()
-        for raw in rows if len(rows) <= COMPARED_WHOLE else rows[::COMPARED_EVERY]:
+        for raw in sent if len(sent) <= COMPARED_WHOLE else sent[::COMPARED_EVERY]:
             if isinstance(row := decode(bytes(raw), object), dict):
                 self._contract.compare(row, drift)
         return drift
 
-    def _rows(self, page: bytes) -> Sequence[Row | None]:
+    def _rows(self, page: bytes, sent: Sequence[msgspec.Raw]) -> Sequence[Row | None]:
+        """The rows of a page, decoded at once, or one by one as they were `sent`; `None` for one without an id."""
         try:
             return self._decode_all(page)
         except (msgspec.DecodeError, UnicodeDecodeError):
-            return [self._row(raw) for raw in decode(page, list[msgspec.Raw])]
+            return [self._row(raw) for raw in sent]
 
     def _row(self, raw: msgspec.Raw) -> Row | None:
         try:

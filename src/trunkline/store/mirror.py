@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 
 import msgspec
 from psycopg import AsyncConnection, sql
@@ -54,6 +55,8 @@ class Reading(msgspec.Struct, frozen=True):
     first: bool
     lines: bytes
 
+
+_copy = partial(rows.copy, form=rows.JSON_LIKE)
 
 _COLUMN = re.compile(r"column \w+")
 _KEYS = {"contacts": ("tenant_id", "owner_kind", "id")}
@@ -133,9 +136,9 @@ async def _load(connection: AsyncConnection, page: Staged) -> bool:
     table, numbers = sql.Identifier("mirror", page.table), sql.Identifier("mirror", "phone_index")
     try:
         async with connection.transaction():
-            await rows.copy(connection, table, page.columns, page.lines, form=rows.JSON_LIKE)
+            await _copy(connection, table, page.columns, page.lines)
             if page.phone_lines:
-                await rows.copy(connection, numbers, _PHONE_COLUMNS, page.phone_lines, form=rows.JSON_LIKE)
+                await _copy(connection, numbers, _PHONE_COLUMNS, page.phone_lines)
     except UniqueViolation:
         return False
     return True
@@ -144,7 +147,7 @@ async def _load(connection: AsyncConnection, page: Staged) -> bool:
 async def _merge(connection: AsyncConnection, feed: str, page: Staged) -> int:
     """Bring a page in over a staging table, row by row the newer of what is there and what came; how many are new."""
     stage = await _staging_table(connection, f"stage_{feed}", page.table)
-    await rows.copy(connection, stage, page.columns, page.lines, form=rows.JSON_LIKE)
+    await _copy(connection, stage, page.columns, page.lines)
     cursor = await connection.execute(_upsert(feed, page.table, page.columns))
     found = await cursor.fetchone()
     if page.owner_kind is not None:
@@ -198,7 +201,7 @@ async def _index_phones(connection: AsyncConnection, feed: str, page: Staged) ->
     if not page.phone_lines:
         return
     numbers = await _staging_table(connection, f"stage_{feed}_numbers", "phone_index")
-    await rows.copy(connection, numbers, _PHONE_COLUMNS, page.phone_lines, form=rows.JSON_LIKE)
+    await _copy(connection, numbers, _PHONE_COLUMNS, page.phone_lines)
     await connection.execute(
         sql.SQL(
             "insert into mirror.phone_index ({columns}) select {chosen} from {won} join {numbers} n"

@@ -3,7 +3,6 @@
 Spoken in plain ASGI: a thousand deliveries a second leave no time for what pages need. docs/webhook.md describes it.
 """
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import cast
@@ -27,8 +26,7 @@ async def hooks(scope: Scope, receive: Receive, send: Send) -> None:
     if request.get("method") != "POST":
         raise MethodNotAllowedException("Webhooks are delivered by POST.")
     office: Office = request["litestar_app"].state.office
-    answer = await _take(office, request, receive)
-    await send_plainly(send, answer.status, answer.body, answer.media_type, answer.headers)
+    await send_plainly(send, await _take(office, request, receive))
 
 
 async def _take(office: Office, scope: HTTPScope, receive: Receive) -> Answer:
@@ -70,15 +68,13 @@ async def read_delivery(scope: HTTPScope, receive: Receive, kind: str) -> Delive
     )
 
 
-async def send_plainly(
-    send: Send, status: int, body: bytes, media_type: str, headers: Mapping[str, str] | None = None
-) -> None:
+async def send_plainly(send: Send, answer: Answer) -> None:
     """Answer in two messages; a response object costs as much as everything else that a delivery takes of the web."""
-    sent = [(b"content-type", media_type.encode()), (b"content-length", b"%d" % len(body))]
-    sent = [] if status == HTTPStatus.NO_CONTENT else sent
-    sent += [(name.encode(), value.encode()) for name, value in (headers or {}).items()]
-    await send({"type": "http.response.start", "status": status, "headers": sent})
-    await send({"type": "http.response.body", "body": body, "more_body": False})
+    headers = [(name.encode(), value.encode()) for name, value in answer.headers.items()]
+    if answer.status != HTTPStatus.NO_CONTENT:
+        headers += [(b"content-type", answer.media_type.encode()), (b"content-length", b"%d" % len(answer.body))]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body, "more_body": False})
 
 
 def as_response(answer: Answer) -> ASGIResponse:

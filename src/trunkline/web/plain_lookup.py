@@ -5,13 +5,13 @@ else a request says, and whatever goes wrong, is the endpoint's, which describes
 """
 
 import re
-from collections.abc import Awaitable
 from typing import cast
 
 from litestar import MediaType
 from litestar.exceptions import HTTPException
 from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 
+from trunkline.phone_systems.delivery import Answer
 from trunkline.web.hooks import send_plainly
 from trunkline.web.office import Office
 
@@ -26,20 +26,21 @@ class PlainLookup:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or pass the request on; raises as the endpoint does."""
-        looking_up = _look_up(scope["litestar_app"].state.office, cast("HTTPScope", scope)["query_string"])
-        if looking_up is None:
+        card = await _look_up(scope["litestar_app"].state.office, cast("HTTPScope", scope)["query_string"])
+        if card is None:
             await self._app(scope, receive, send)
-            return
-        await send_plainly(send, 200, await looking_up, MediaType.JSON)
+        else:
+            await send_plainly(send, Answer(200, card, MediaType.JSON))
 
 
-def _look_up(office: Office, query: bytes) -> Awaitable[bytes] | None:
+async def _look_up(office: Office, query: bytes) -> bytes | None:
     asked = _PLAIN.fullmatch(query)
     if asked is None:
         return None
     plus, digits, tenant = asked.groups()
+    number = ("+" if plus else "") + digits.decode()
     try:
         info = office.tenant(int(tenant) if tenant else None, guess=False)
-        return office.desk.lookup_json(info.tenant_id, ("+" if plus else "") + digits.decode(), region=info.region)
+        return await office.desk.lookup_json(info.tenant_id, number, region=info.region)
     except (HTTPException, ValueError):
         return None  # the endpoint says so again, in its own way
