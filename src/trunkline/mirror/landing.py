@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import msgspec
 
@@ -33,6 +33,13 @@ class Landed:
     staged: StagedRows | Staged
     read: bytes
     drift: Found
+
+
+class Landing(Protocol):
+    """Prepares the pages of one resource."""
+
+    def land(self, page: bytes) -> Landed:
+        """Prepare a page, a JSON array."""
 
 
 class Lander:

@@ -126,7 +126,7 @@ class Reader:
         self, resource: Resource, page: msgspec.Raw, token: str | None, *, last: bool, reading: bool | None = None
     ) -> Fetched:
         """Prepare a page, a JSON array; `reading` says whether it is the first of a complete reading, if of any."""
-        landed = await self._workshop.land(resource, bytes(page), more=not last)
+        landed = await self._workshop.land(resource, memoryview(page), more=not last)
         read = None if reading is None else Reading(first=reading, lines=landed.read)
         return Fetched(landed.staged, token, last, read, landed.drift)
 

@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
+from itertools import count
 from typing import Any
 
 import msgspec
@@ -20,9 +21,10 @@ from trunkline.store.rows import Difference
 _ESCAPED = re.compile(rb'\\(?:["\\]|u00([0-9a-f]{2})|(.))')
 _LETTERS = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t"}
 
-# Comparing with the contract takes longer than storing a row: of large pages it sees some rows only.
+# Comparing with the contract takes longer than storing a row: of large pages the first is compared, and then one in
+# so many; of its rows as few.
 COMPARED_WHOLE = 500
-COMPARED_EVERY = 100
+COMPARED_EVERY = 10
 
 Rows = Sequence[Row]
 
@@ -40,6 +42,7 @@ class TypedLander:
         self._decode = msgspec.json.Decoder(feed.item).decode
         self._decode_all = msgspec.json.Decoder(list[feed.item]).decode  # type: ignore[name-defined]
         self._where = f"{tenant_id}\t{resource.name}\t"
+        self._large_pages = count()
 
     def land(self, page: bytes) -> Landed:
         """Prepare a page, a JSON array. Of a row that is on it several times the newest counts.
@@ -47,28 +50,30 @@ class TypedLander:
         Raises:
             UnexpectedAnswer: it is no JSON.
         """
-        sent = decode(page, list[msgspec.Raw])
-        drift = self._compare(sent)
-        found = self._rows(page, sent)
+        found = self._rows(page)
+        drift = self._compare(page, len(found))
         rows = _latest([row for row in found if row is not None])
         if None in found:
             drift[Difference("id", "key")] += found.count(None)
         read = "" if self._feed.export else "".join(f"{self._where}{row.id}\n" for row in rows)
         return Landed(stage(self._feed, self._tenant_id, rows, self._region), read.encode(), commonest(drift))
 
-    def _compare(self, sent: Sequence[msgspec.Raw]) -> Found:
-        drift: Found = Counter()
-        for raw in sent if len(sent) <= COMPARED_WHOLE else sent[::COMPARED_EVERY]:
-            if isinstance(row := decode(bytes(raw), object), dict):
-                self._contract.compare(row, drift)
-        return drift
-
-    def _rows(self, page: bytes, sent: Sequence[msgspec.Raw]) -> Sequence[Row | None]:
-        """The rows of a page, decoded at once, or one by one as they were `sent`; `None` for one without an id."""
+    def _rows(self, page: bytes) -> Sequence[Row | None]:
+        """The rows of a page, decoded at once, or else one by one as they were sent; `None` for one without an id."""
         try:
             return self._decode_all(page)
         except (msgspec.DecodeError, UnicodeDecodeError):
-            return [self._row(raw) for raw in sent]
+            return [self._row(raw) for raw in decode(page, list[msgspec.Raw])]
+
+    def _compare(self, page: bytes, rows: int) -> Found:
+        drift: Found = Counter()
+        large = rows > COMPARED_WHOLE
+        if large and next(self._large_pages) % COMPARED_EVERY:
+            return drift
+        for raw in decode(page, list[msgspec.Raw])[:: COMPARED_EVERY if large else 1]:
+            if isinstance(row := decode(bytes(raw), object), dict):
+                self._contract.compare(row, drift)
+        return drift
 
     def _row(self, raw: msgspec.Raw) -> Row | None:
         try:
@@ -144,7 +149,8 @@ def _lines(rows: Sequence[tuple[object, ...]]) -> bytes:
     """
     if not rows:
         return b""
-    text = _encode_lines(rows)[1:-2].replace(b"]\n[", b"\n") + b"\n"  # a line's end is nowhere inside of text
+    # A line's end is nowhere inside of text; the last line is empty.
+    text = b"\n".join([line[1:-1] for line in _encode_lines(rows).split(b"\n")])
     return _ESCAPED.sub(_unescaped, text) if b"\\" in text else text
 
 
