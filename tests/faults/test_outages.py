@@ -126,8 +126,7 @@ def test_an_embedded_database_that_died_is_started_again(installation: Installat
     installation.wait_ready()
     port, phones = installation.port, installation.phone_system()
     phones.deliver("before", '{"kind": "started", "call_id": "before", "occurred_at": "2026-01-05T12:00:00Z"}')
-    postmaster = int((installation.folder / "postgres" / "postmaster.pid").read_text().split()[0])
-    os.kill(postmaster, signal.SIGKILL)
+    os.kill(_postmaster(installation.folder), signal.SIGKILL)
     phones.deliver("after", '{"kind": "started", "call_id": "after", "occurred_at": "2026-01-05T12:00:01Z"}')
     calls = eventually(
         lambda: len(found := HTTP.get(f"http://127.0.0.1:{port}/api/v1/calls").json().get("calls", ())) == 2 and found,
@@ -161,6 +160,12 @@ def test_the_disk_is_full_and_then_is_not(tmp_path: Path, servicetitan: Sandbox)
             assert set(phones.refusals) == {503}
         finally:
             installation.stop()
+            with suppress(FileNotFoundError):  # else it runs on: the note of who still uses it was lost, too
+                os.kill(_postmaster(disk), signal.SIGQUIT)
+
+
+def _postmaster(folder: Path) -> int:
+    return int((folder / "postgres" / "postmaster.pid").read_text().split()[0])
 
 
 @contextmanager
