@@ -167,6 +167,20 @@ def test_signing_in_gives_a_cookie_that_opens_everything_and_does_not_hold_the_t
         assert guarded.get(path, cookie=f"{COOKIE}={value}").status_code == 200, path
 
 
+def test_signing_out_takes_the_cookie_away_and_is_offered_to_whoever_signed_in(guarded: Office) -> None:
+    held = f"{COOKIE}={sign_in(guarded, TOKEN).cookies[COOKIE]}"
+    assert 'action="/sign-out"' in guarded.get("/calls", cookie=held, **PAGE).text
+    assert 'action="/sign-out"' not in guarded.get("/calls", **BEARER, **PAGE).text
+    assert 'action="/sign-out"' not in guarded.get("/sign-in", cookie=held, **PAGE).text
+    with guarded.client(**PAGE) as client:
+        client.cookies.set(COOKIE, held.partition("=")[2])
+        answer = client.post("/sign-out")
+        assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in")
+        assert client.post("/sign-out", headers={"origin": "https://other.example"}).status_code == 403
+    attributes = {part.strip().lower() for part in answer.headers["set-cookie"].split(";")}
+    assert {f"{COOKIE}=", "max-age=0", "path=/", "httponly"} <= {part.replace('""', "") for part in attributes}
+
+
 def test_a_wrong_token_is_told_on_the_sign_in_page_and_gives_no_cookie(guarded: Office) -> None:
     answer = sign_in(guarded, "not-the-token-at-all", "/calls")
     assert answer.status_code == 401

@@ -36,6 +36,7 @@ FOR_ANYBODY = {
     "HEAD /healthz",
     "GET /sign-in",
     "POST /sign-in",
+    "POST /sign-out",
 }
 FOR_DISPATCHERS = {
     "GET /", "GET /status", "GET /stream", "GET /calls", "GET /calls/{call_id:int}",

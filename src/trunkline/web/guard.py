@@ -16,10 +16,11 @@ LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]", "::1"})
 # Webhooks prove themselves by signature; probes say nothing about anyone.
 _OPEN_PREFIXES = ("/hooks/", "/caller-id/")
 _OPEN_PATHS = frozenset({"/healthz", "/readyz"})
-# What the sign-in page itself needs.
+# What the sign-in page itself needs, and what leads back to it.
 _SIGN_IN_PATHS = frozenset(
     {
         "/sign-in",
+        "/sign-out",
         "/static/app.css",
         "/static/theme.js",
         "/static/favicon.svg",

@@ -30,7 +30,7 @@ CallId = Annotated[int, PathParameter(ge=1, le=2**63 - 1)]
 
 
 class Pages(Controller):
-    """Board, list of calls, one call, lookup, health, scopes, sign-in."""
+    """Board, list of calls, one call, lookup, health, scopes, sign-in and sign-out."""
 
     include_in_schema = False
 
@@ -143,6 +143,12 @@ class Pages(Controller):
             secure=request.url.scheme == "https",
         )
         return Redirect(target, status_code=303, cookies=[cookie])
+
+    @post("/sign-out")
+    async def signed_out(self) -> Redirect:
+        """Forget at this browser who is signed in; whoever comes next is asked for a token."""
+        gone = Cookie(COOKIE, value="", max_age=0, httponly=True, samesite="lax")
+        return Redirect("/sign-in", status_code=303, cookies=[gone])
 
 
 async def _status(office: Office, tenant_id: int) -> dict[str, object]:

@@ -14,7 +14,7 @@ from markupsafe import Markup
 from trunkline import __version__
 from trunkline.domain.rank import owner_of
 from trunkline.web import rights, words
-from trunkline.web.guard import role_of
+from trunkline.web.guard import COOKIE, role_of
 from trunkline.web.ports import TenantInfo
 
 STATIC = Path(__file__).parent / "static"
@@ -74,6 +74,13 @@ def may(context: Context, right: str) -> bool:
     return rights.may(role_of(context["request"].scope), rights.Right(right))
 
 
+@pass_context
+def signed_in(context: Context) -> bool:
+    """Whether whoever asked for this page came in by the sign-in page, and so can leave."""
+    request = context["request"]
+    return role_of(request.scope) is not None and COOKIE in request.cookies
+
+
 def environment() -> Environment:
     """The templates' environment."""
     made = Environment(
@@ -85,7 +92,8 @@ def environment() -> Environment:
         auto_reload=False,
     )
     made.globals.update({function.__name__: function for function in _WORDS})
-    made.globals.update(static=static, icon=icon, version=__version__, owner_of=owner_of, may=may)
+    made.globals.update(static=static, icon=icon, version=__version__, owner_of=owner_of)
+    made.globals.update(may=may, signed_in=signed_in)
     for name in _AT_A_RING:
         made.get_template(name)
     return made
