@@ -119,10 +119,10 @@ class _Packing(pickle.Pickler):
         self.large: list[bytes | memoryview] = []
 
     def persistent_id(self, part: object) -> int | None:
-        if not isinstance(part, bytes | memoryview) or len(part) < _LARGE:
-            return None
-        self.large.append(part)
-        return len(self.large) - 1
+        if isinstance(part, memoryview) or (isinstance(part, bytes) and len(part) >= _LARGE):
+            self.large.append(part)
+            return len(self.large) - 1
+        return None
 
 
 class _Unpacking(pickle.Unpickler):

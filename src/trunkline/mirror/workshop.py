@@ -39,7 +39,8 @@ class Workshop:
                 return await bench.land(resource.name, page)
             except Gone:  # somebody killed it: the next page gets another one
                 log.warning("the process that prepares pages has died; this page is prepared without it")
-                self.close()
+                if bench is self._bench:
+                    self.close()
         if resource.name not in self._landers:
             self._landers[resource.name] = lander(resource, self._tenant_id, self._region)
         return await asyncio.to_thread(self._landers[resource.name].land, bytes(page))
