@@ -58,7 +58,7 @@ def _prepares_pages(process: psutil.Process) -> bool:
 
 async def land_outside(shop: Workshop, resource: workshop.Resource = CUSTOMERS) -> workshop.Landed:
     """Have a page prepared by the other process, which has to come up for it."""
-    while not shop.has_come_up():  # noqa: ASYNC110 - it is asked for with every page, and tells nobody
+    while not shop.ready():  # noqa: ASYNC110 - it is asked for with every page, and tells nobody
         await asyncio.sleep(0.01)
     return await shop.land(resource, LARGE, more=True)
 

@@ -233,3 +233,4 @@ RESOURCES = (
 )  # fmt: skip
 
 TYPED = tuple(resource for resource in RESOURCES if resource.feed is not None)
+BY_NAME = {resource.name: resource for resource in RESOURCES}

@@ -12,11 +12,10 @@ import subprocess
 import sys
 import weakref
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
 from io import BytesIO
 from typing import Any
 
-from trunkline.mirror.catalog import RESOURCES, Resource
+from trunkline.mirror.catalog import BY_NAME, Resource
 from trunkline.mirror.landing import Landed, Lander, Landing
 from trunkline.mirror.typed import TypedLander
 
@@ -79,7 +78,7 @@ class _Process:
             except OSError as error:
                 self._socket.close()
                 raise Gone(str(error)) from error
-        self.end = weakref.finalize(self, _end, self._socket, process)
+        self.end = weakref.finalize(self, _stop, self._socket, process)
         try:
             self.ask((tenant_id, region))
         except Gone:
@@ -98,17 +97,30 @@ class _Process:
         return answer
 
 
-def _end(ours: socket.socket, process: "subprocess.Popen[bytes]") -> None:
+def _stop(ours: socket.socket, process: "subprocess.Popen[bytes]") -> None:
     ours.close()
     process.kill()  # it has nothing to lose
     process.wait()
 
 
-def lander(resource: Resource, tenant_id: int, region: str) -> Landing:
-    """What prepares the resource's pages."""
-    if resource.feed is None:
-        return Lander(resource, tenant_id)
-    return TypedLander(resource, resource.feed, tenant_id, region)
+class Landers:
+    """What prepares the pages of one tenant; `region` is how its local phone numbers are read."""
+
+    def __init__(self, tenant_id: int, region: str) -> None:
+        self._tenant_id = tenant_id
+        self._region = region
+        self._made: dict[str, Landing] = {}
+
+    def of(self, resource: Resource) -> Landing:
+        """What prepares the resource's pages, the same each time: it remembers what it has seen."""
+        if resource.name not in self._made:
+            self._made[resource.name] = self._make(resource)
+        return self._made[resource.name]
+
+    def _make(self, resource: Resource) -> Landing:
+        if resource.feed is None:
+            return Lander(resource, self._tenant_id)
+        return TypedLander(resource, resource.feed, self._tenant_id, self._region)
 
 
 class _Packing(pickle.Pickler):
@@ -170,14 +182,12 @@ def main() -> None:
     os.nice(NICER)  # whoever serves calls goes first
     gc.freeze()
     gc.disable()  # what pages are made of never refers to itself; looking for that took a tenth of the time
-    by_name = {resource.name: resource for resource in RESOURCES}
     with socket.socket(fileno=os.dup(sys.stdin.fileno())) as asking:
-        tenant_id, region = _receive(asking)
-        kept = lru_cache(maxsize=None)(lambda name: lander(by_name[name], tenant_id, region))
+        landers = Landers(*_receive(asking))
         _send(asking, None)
         while True:
             name, page = _receive(asking)
-            _send(asking, _landed(kept(name), page))
+            _send(asking, _landed(landers.of(BY_NAME[name]), page))
 
 
 def _landed(landing: Landing, page: bytes) -> Landed | Exception:

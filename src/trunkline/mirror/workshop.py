@@ -6,16 +6,14 @@ import asyncio
 
 import structlog
 
-from trunkline.mirror.catalog import RESOURCES, Resource
-from trunkline.mirror.landing import Landed, Landing
-from trunkline.mirror.workbench import Gone, Workbench, lander
+from trunkline.mirror.catalog import BY_NAME, Resource
+from trunkline.mirror.landing import Landed
+from trunkline.mirror.workbench import Gone, Landers, Workbench
 
 log = structlog.get_logger(__name__)
 
 LARGE_PAGE = 2**18  # bytes; less is not worth the way to another process
 IDLE_S = 30.0  # then the process ends: its memory is for others
-
-_BY_NAME = {resource.name: resource for resource in RESOURCES}
 
 
 class Workshop:
@@ -24,7 +22,7 @@ class Workshop:
     def __init__(self, tenant_id: int, region: str) -> None:
         self._tenant_id = tenant_id
         self._region = region
-        self._landers: dict[str, Landing] = {}
+        self._landers = Landers(tenant_id, region)
         self._bench: Workbench | None = None
         self._ending: asyncio.TimerHandle | None = None
 
@@ -34,22 +32,17 @@ class Workshop:
         Raises:
             UnexpectedAnswer: it is no JSON.
         """
-        if more and _BY_NAME.get(resource.name) is resource and len(page) >= LARGE_PAGE and (bench := self._ready()):
+        if more and BY_NAME.get(resource.name) is resource and len(page) >= LARGE_PAGE and (bench := self.ready()):
             try:
                 return await bench.land(resource.name, page)
             except Gone:  # somebody killed it: the next page gets another one
                 log.warning("the process that prepares pages has died; this page is prepared without it")
                 if bench is self._bench:
                     self.close()
-        if resource.name not in self._landers:
-            self._landers[resource.name] = lander(resource, self._tenant_id, self._region)
-        return await asyncio.to_thread(self._landers[resource.name].land, bytes(page))
+        return await asyncio.to_thread(self._landers.of(resource).land, bytes(page))
 
-    def has_come_up(self) -> bool:
-        """Whether the process is there. Begins one where there is none; nobody waits for it to come up."""
-        return self._ready() is not None
-
-    def _ready(self) -> Workbench | None:
+    def ready(self) -> Workbench | None:
+        """The process, once it has come up. Begins one where there is none; nobody waits for it."""
         if self._ending is not None:
             self._ending.cancel()
         self._ending = asyncio.get_running_loop().call_later(IDLE_S, self.close)

@@ -92,8 +92,7 @@ def environment() -> Environment:
         auto_reload=False,
     )
     made.globals.update({function.__name__: function for function in _WORDS})
-    made.globals.update(static=static, icon=icon, version=__version__, owner_of=owner_of)
-    made.globals.update(may=may, signed_in=signed_in)
+    made.globals.update(static=static, icon=icon, version=__version__, owner_of=owner_of, may=may, signed_in=signed_in)
     for name in _AT_A_RING:
         made.get_template(name)
     return made
