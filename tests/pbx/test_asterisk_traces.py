@@ -1,6 +1,7 @@
 """What a real Asterisk said about real calls, recorded by record_traces.py; needs no Asterisk."""
 
 import random
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -16,8 +17,17 @@ from trunkline.phone_systems.base import Parsed
 NEVER = datetime(2000, 1, 1, tzinfo=UTC)  # the frames carry the PBX's time; this one must not show
 
 
+def read_all(trace: bytes) -> list[Frame]:
+    return [read_frame(body) for body in Splitter().feed(trace)]
+
+
 def frames(scenario: str) -> list[Frame]:
-    return [read_frame(body) for body in Splitter().feed((TRACES / f"{scenario}.ami").read_bytes())]
+    return read_all((TRACES / f"{scenario}.ami").read_bytes())
+
+
+def without_target(trace: bytes) -> bytes:
+    """As Asterisk tells it where the target had left the transferring phone's bridge before the event was made."""
+    return re.sub(rb"TransferTarget\w+: [^\r]*\r\n", b"", trace)
 
 
 def parsed(recorded: list[Frame]) -> list[Parsed]:
@@ -72,10 +82,25 @@ def test_a_question_to_a_colleague_joins_the_caller_s_call_once_it_is_handed_on(
     assert (joined.call_key, joined.aliases) == (caller.call_key, (question.call_key,))
 
 
+@pytest.mark.parametrize("scenario", ["attended_transfer", "feature_code_transfer"])
+def test_a_target_that_the_pbx_does_not_name_is_whom_the_phone_was_connected_with(scenario: str) -> None:
+    trace = (TRACES / f"{scenario}.ami").read_bytes()
+    unnamed = without_target(trace)
+    assert unnamed != trace
+    assert story(told(read_all(unnamed))) == STORIES[scenario]
+
+
+def test_a_phone_that_was_still_connected_with_the_caller_names_no_target() -> None:
+    trace = without_target((TRACES / "feature_code_transfer.ami").read_bytes())
+    stale = trace.replace(b"SecondTransfererConnectedLineNum: 202", b"SecondTransfererConnectedLineNum: +14375550142")
+    assert stale != trace
+    assert story(told(read_all(stale))).transfers == (None,)
+
+
 @pytest.mark.parametrize("scenario", ["blind_transfer", "attended_transfer"])
 def test_a_transfer_that_failed_is_none(scenario: str) -> None:
     trace = (TRACES / f"{scenario}.ami").read_bytes().replace(b"Result: Success", b"Result: Fail")
-    events = parsed([read_frame(body) for body in Splitter().feed(trace)])
+    events = parsed(read_all(trace))
     assert [event for event in events if isinstance(event, CallEvent) and event.kind is EventKind.TRANSFERRED] == []
 
 

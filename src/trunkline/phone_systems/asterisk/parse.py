@@ -197,10 +197,15 @@ def _attended_transfer(read: _Reader) -> list[CallEvent]:
 
 
 def _target(read: _Reader) -> Party | None:
-    """Who an attended transfer goes to; with feature codes a Local channel, plumbing but named for whom it calls."""
+    """Who an attended transfer goes to; with feature codes a Local channel, plumbing but named for whom it calls.
+
+    Asterisk 22 under load names no target: where the channel was moved to the caller before the event was made, there
+    is none left to name. Then it is whom the transferring phone was connected with last.
+    """
     channel = read.get("transfertargetchannel")
     if not channel:
-        return None
+        shown = read.get("secondtransfererconnectedlinenum")
+        return _receiver(shown) if shown and shown != read.get("transfereecalleridnum") else None
     if read.is_local("transfertarget"):
         return _receiver(channel.removeprefix("Local/").partition("@")[0])
     if read.is_outside("transfertarget"):
