@@ -171,17 +171,6 @@ async def test_a_flaky_servicetitan_costs_no_row(database: Database) -> None:
         assert await it.value("select count(*) from mirror.locations") == len(list(it.world.all_rows("locations")))
 
 
-async def test_a_value_that_cannot_be_stored_is_told_and_stops_no_other_feed(database: Database) -> None:
-    async with shop(database) as it:
-        it.world.put("customers", {**it.world.rows.customer(3), "createdOn": "the day before yesterday"})
-        it.world.put("jobs", {**it.world.rows.jobs(3)[0], "id": 2**70})
-        problems = await it.sync.sync_once()
-        assert set(problems) == {"customers", "jobs"}
-        assert {name: (await it.feeds())[name].error for name in problems} == problems
-        assert all("cannot be stored" in problem and problem.endswith(".") for problem in problems.values())
-        assert await it.value("select count(*) from mirror.customers") == 60  # the page before stands
-
-
 async def test_what_the_token_does_not_grant_is_not_asked_for(database: Database) -> None:
     async with shop(database) as it:
         it.allow(*(scope for scope in SCOPES if scope != "tn.jpm.jobs:r"))

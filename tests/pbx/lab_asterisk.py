@@ -70,7 +70,7 @@ SCENARIOS: dict[str, tuple[Line | Originate, ...]] = {
     "feature_code_transfer": (
         Line("201", "answers_and_dials_a_transfer"),
         Line("202", "answers"),
-        _caller("desk", talks_ms=6000),
+        _caller("desk", talks_ms=7000),
     ),
     "transfer_outside": (
         Line("201", "answers_and_hands_on", hands_on_to=OTHER_OUTSIDE),

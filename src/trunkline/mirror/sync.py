@@ -30,6 +30,7 @@ from trunkline.servicetitan.models import Row
 from trunkline.servicetitan.scopes import lacking
 from trunkline.store import mirror as tables
 from trunkline.store.database import Database, DatabaseUnavailable
+from trunkline.store.sieve import Sieve
 
 log = structlog.get_logger(__name__)
 
@@ -189,11 +190,20 @@ class MirrorSync:
         return total
 
     async def _store(self, resource: Resource, state: tables.FeedState, page: Fetched) -> None:
+        try:
+            await self._apply(resource, state, page)
+        except tables.PageRefused as refused:
+            log.info("a page is stored without what cannot be stored of it", feed=resource.name, reason=str(refused))
+            await self._apply(resource, state, page, Sieve())
+
+    async def _apply(
+        self, resource: Resource, state: tables.FeedState, page: Fetched, sieve: Sieve | None = None
+    ) -> None:
         # The token is in the same transaction: losing the last commit in a crash only repeats a page.
         async with self._database.bulk_transaction() as connection:
             await tables.apply_page(
                 connection, self._client.tenant_id, resource.name, page.staged, state=state, token=page.token,
-                last=page.last, reading=page.reading, drift=page.drift,
+                last=page.last, reading=page.reading, drift=page.drift, sieve=sieve,
             )  # fmt: skip
             await fault_point("mirror.before_commit")
         await fault_point("mirror.after_commit")

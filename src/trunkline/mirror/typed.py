@@ -11,7 +11,7 @@ import msgspec
 from trunkline.mirror.catalog import Resource
 from trunkline.mirror.drift import Contract, Found, commonest
 from trunkline.mirror.feeds import EPOCH, Feed, Numbers
-from trunkline.mirror.landing import Landed
+from trunkline.mirror.landing import Landed, moment
 from trunkline.servicetitan.answers import decode
 from trunkline.servicetitan.models import Row
 from trunkline.store.mirror import Staged
@@ -118,7 +118,7 @@ def stage(feed: Feed, tenant_id: int, rows: Rows, region: str) -> Staged:
             (tenant_id, row.id, row.active, row.modified_on or EPOCH, *fixed, *columns_of(row)) for row in rows
         ]),
         rows=len(rows),
-        newest=max((row.modified_on for row in rows if row.modified_on), default=None),
+        newest=_newest([row.modified_on for row in rows if row.modified_on]),
         owner_kind=feed.owner_kind,
         phone_lines=_phone_lines(feed, feed.numbers, tenant_id, rows, region) if feed.numbers else b"",
     )  # fmt: skip
@@ -139,6 +139,13 @@ def _latest(rows: list[Row]) -> list[Row]:
         # Without the Z, since fractions of a second have any number of digits: 10:00:00Z comes before 10:00:00.5Z.
         latest = {row.id: row for row in sorted(rows, key=lambda row: (row.modified_on or EPOCH).removesuffix("Z"))}
     return list(latest.values())
+
+
+def _newest(sent: list[str]) -> str | None:
+    newest = max(sent, default=None)
+    if newest is not None and (read := moment(newest)) is None:  # one that is none may come behind all others
+        read = max(filter(None, map(moment, sent)), default=None)
+    return None if newest is None or read is None else read.isoformat()
 
 
 def _lines(rows: Sequence[tuple[object, ...]]) -> bytes:

@@ -1,16 +1,17 @@
 """SQL of the mirror: pages come in by COPY; what is there already gives way to newer rows only."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from functools import partial
 
 import msgspec
 from psycopg import AsyncConnection, sql
-from psycopg.errors import DataError, UniqueViolation
+from psycopg.errors import DataError, ProgramLimitExceeded, UniqueViolation
 
 from trunkline.store import rows
-from trunkline.store.rows import Difference, StagedRows
+from trunkline.store.rows import JSON_LIKE, Copy, Difference, StagedRows
+from trunkline.store.sieve import Sieve
 
 
 class FeedState(msgspec.Struct, frozen=True):
@@ -34,7 +35,7 @@ class FeedState(msgspec.Struct, frozen=True):
 
 
 class PageRefused(Exception):
-    """PostgreSQL cannot store what was sent; the message says why in one sentence."""
+    """PostgreSQL cannot store a page as it was sent; the message says why in one sentence."""
 
 
 class Staged(msgspec.Struct, frozen=True):
@@ -56,8 +57,6 @@ class Reading(msgspec.Struct, frozen=True):
     lines: bytes
 
 
-_copy = partial(rows.copy, form=rows.JSON_LIKE)
-
 _COLUMN = re.compile(r"column \w+")
 _KEYS = {"contacts": ("tenant_id", "owner_kind", "id")}
 _PHONE_COLUMNS = ("tenant_id", "number", "owner_kind", "owner_id", "source_id", "certainty", "note")
@@ -66,24 +65,24 @@ _PHONE_COLUMNS = ("tenant_id", "number", "owner_kind", "owner_id", "source_id", 
 async def apply_page(
     connection: AsyncConnection, tenant_id: int, feed: str, page: Staged | StagedRows, *, state: FeedState,
     token: str | None, last: bool, reading: Reading | None = None,
-    drift: Mapping[Difference, int] | None = None,
+    drift: Mapping[Difference, int] | None = None, sieve: Sieve | None = None,
 ) -> None:  # fmt: skip
     """Lay a page over the mirror and remember where to go on; run it inside one transaction.
 
     Raises:
-        PageRefused: a value is out of all bounds.
+        PageRefused: a value is out of all bounds. With a `sieve` it stays out instead, unless it is an id without end.
     """
     try:
-        new = await _land(connection, feed, page, fresh=not state.complete) if page.rows else 0
-    except DataError as error:
+        new = await _land(connection, feed, page, sieve, fresh=not state.complete) if page.rows else 0
+    except (DataError, ProgramLimitExceeded) as error:
         column = _COLUMN.search(error.diag.context or "")
         reason = str(error).partition("\n")[0] + (f", {column[0]}" if column else "")
         raise PageRefused(f"ServiceTitan sent a value that cannot be stored ({reason}).") from None
     if reading is not None:
         table = page.table if isinstance(page, Staged) else None
         await _take_note(connection, tenant_id, feed, table, reading, last=last)
-    if drift:
-        await rows.note_drift(connection, tenant_id, feed, drift)
+    if found := Counter(drift) + (sieve.found if sieve else Counter()):
+        await rows.note_drift(connection, tenant_id, feed, found)
     await connection.execute(
         "insert into mirror.feeds as f (tenant_id, feed, continue_from, max_modified_on, complete, rows_seen,"
         " rows_held, pages_seen, synced_at, tried_at, fresh_at, full_at)"
@@ -111,13 +110,17 @@ async def apply_page(
     )
 
 
-async def _land(connection: AsyncConnection, feed: str, page: Staged | StagedRows, *, fresh: bool) -> int:
+async def _land(
+    connection: AsyncConnection, feed: str, page: Staged | StagedRows, sieve: Sieve | None, *, fresh: bool
+) -> int:
     """How many of the rows are new. `fresh` says that most likely all are: the first copy is still under way."""
+    copy: Copy = sieve.copy if sieve else rows.copy
+    fresh = fresh and sieve is None
     if isinstance(page, StagedRows):
-        return await rows.land(connection, page, fresh=fresh)
+        return await rows.land(connection, page, copy, fresh=fresh)
     if fresh and await _load(connection, page):
         return page.rows
-    return await _merge(connection, feed, page)
+    return await _merge(connection, feed, page, copy)
 
 
 async def _take_note(
@@ -136,22 +139,22 @@ async def _load(connection: AsyncConnection, page: Staged) -> bool:
     table, numbers = sql.Identifier("mirror", page.table), sql.Identifier("mirror", "phone_index")
     try:
         async with connection.transaction():
-            await _copy(connection, table, page.columns, page.lines)
+            await rows.copy(connection, table, page.columns, page.lines, form=JSON_LIKE)
             if page.phone_lines:
-                await _copy(connection, numbers, _PHONE_COLUMNS, page.phone_lines)
+                await rows.copy(connection, numbers, _PHONE_COLUMNS, page.phone_lines, form=JSON_LIKE)
     except UniqueViolation:
         return False
     return True
 
 
-async def _merge(connection: AsyncConnection, feed: str, page: Staged) -> int:
+async def _merge(connection: AsyncConnection, feed: str, page: Staged, copy: Copy) -> int:
     """Bring a page in over a staging table, row by row the newer of what is there and what came; how many are new."""
     stage = await _staging_table(connection, f"stage_{feed}", page.table)
-    await _copy(connection, stage, page.columns, page.lines)
+    await copy(connection, stage, page.columns, page.lines, form=JSON_LIKE)
     cursor = await connection.execute(_upsert(feed, page.table, page.columns))
     found = await cursor.fetchone()
     if page.owner_kind is not None:
-        await _index_phones(connection, feed, page)
+        await _index_phones(connection, feed, page, copy)
     return int(found[0]) if found else 0
 
 
@@ -182,7 +185,7 @@ def _upsert(feed: str, table: str, columns: Sequence[str]) -> sql.Composed:
     )
 
 
-async def _index_phones(connection: AsyncConnection, feed: str, page: Staged) -> None:
+async def _index_phones(connection: AsyncConnection, feed: str, page: Staged, copy: Copy) -> None:
     """Replace the numbers of the rows that won; rows older than ours leave the index as it is."""
     won = sql.SQL(
         "{stage} s join {table} mine on mine.tenant_id = s.tenant_id and mine.id = s.id"
@@ -201,7 +204,7 @@ async def _index_phones(connection: AsyncConnection, feed: str, page: Staged) ->
     if not page.phone_lines:
         return
     numbers = await _staging_table(connection, f"stage_{feed}_numbers", "phone_index")
-    await _copy(connection, numbers, _PHONE_COLUMNS, page.phone_lines)
+    await copy(connection, numbers, _PHONE_COLUMNS, page.phone_lines, form=JSON_LIKE)
     await connection.execute(
         sql.SQL(
             "insert into mirror.phone_index ({columns}) select {chosen} from {won} join {numbers} n"

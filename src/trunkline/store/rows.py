@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import msgspec
 from psycopg import AsyncConnection, sql
@@ -25,7 +25,7 @@ class StagedRows(msgspec.Struct, frozen=True):
 
 class Difference(NamedTuple):
     """How a row differs from the contract: `field` is a path like ``items[].sku``; `kind` is one of field, missing,
-    null, type, word and key; `detail` says more."""
+    null, type, word, key and value; `detail` says more."""
 
     field: str
     kind: str
@@ -66,7 +66,17 @@ async def make_partitions(connection: AsyncConnection, resources: Iterable[str])
             )
 
 
-async def land(connection: AsyncConnection, page: StagedRows, *, fresh: bool) -> int:
+class Copy(Protocol):
+    """How lines come into a staging table: as :func:`copy`, or sieved."""
+
+    async def __call__(
+        self, connection: AsyncConnection, into: sql.Identifier, columns: Sequence[str], lines: bytes, *,
+        form: str = TEXT,
+    ) -> None:  # fmt: skip
+        """Append lines in COPY's text format, or in that of `form`."""
+
+
+async def land(connection: AsyncConnection, page: StagedRows, copy: Copy, *, fresh: bool) -> int:
     """Lay a page over the mirror, inside one transaction, and return how many rows are new.
 
     A row gives way to newer ones only. `fresh` says that most likely none of them was there before.

@@ -322,6 +322,7 @@ _DIFFERENCES = {
     "type": "has another type",
     "word": "has a new word",
     "key": "is missing, so the row was left out",
+    "value": "has a value that cannot be stored",
 }
 
 
