@@ -137,9 +137,10 @@ async def test_where_the_process_was_killed_while_it_came_up_another_does(shop: 
 
 
 async def test_after_a_while_without_pages_the_process_ends(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workshop, "IDLE_S", 0.1)
     await land_outside(shop)
     (process,) = children()
+    monkeypatch.setattr(workshop, "IDLE_S", 0.1)
+    await land_outside(shop)
     await asyncio.to_thread(until_gone, process)
     assert (await land_outside(shop)).staged.rows == 2_001
 
