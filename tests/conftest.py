@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import hypothesis
 import psycopg
 import pytest
 from psycopg import sql
@@ -16,6 +17,10 @@ from trunkline.mirror.surface import lay_out
 from trunkline.store.database import Database
 from trunkline.store.embedded import EmbeddedPostgres
 from trunkline.store.migrate import migrate
+
+# How long an example takes says more about the machine than about us.
+hypothesis.settings.register_profile("trunkline", deadline=None)
+hypothesis.settings.load_profile("trunkline")
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - in a folder of its own
 PLENTY = 4 * 2**30  # bytes

@@ -37,6 +37,7 @@ log = structlog.get_logger(__name__)
 # Pages of rows with lists in them take tens of megabytes: fewer of those at a time.
 CONCURRENT_TYPED = 6
 CONCURRENT_OTHERS = 2
+GREAT_GROWTH = 10  # times
 # What is wrong with one resource then is wrong with all.
 _STOPS_ALL = (BadCredentials, AppKeyRefused, Unreachable)
 
@@ -161,11 +162,15 @@ class MirrorSync:
         state = states.get(resource.name) or tables.FeedState(resource.name)
         counting = asyncio.create_task(self._expected(resource, state))  # nothing waits for it
         pages = self._reader.pages(resource, state)
+        growth = _Growth(state)
         following = asyncio.create_task(_next(pages))
         try:
             while (page := await following) is not None:
                 following = asyncio.create_task(_next(pages))
                 await self._store(resource, state, page)
+                if isinstance(page.staged, tables.Staged) and growth.is_great(page.staged.rows):
+                    async with self._database.bulk_transaction() as connection:
+                        await tables.get_to_know(connection, page.staged)
                 expected = counting.result() if counting.done() else None
                 on_progress(resource.name, page.staged.rows, expected, last=page.last)
         finally:
@@ -211,6 +216,22 @@ class MirrorSync:
     async def _forget_token(self, name: str) -> None:
         async with self._database.connection() as connection:
             await tables.forget_token(connection, self._client.tenant_id, name)
+
+
+class _Growth:
+    """How much a table has grown since PostgreSQL got to know it. What a first copy begins with it does not know."""
+
+    def __init__(self, state: tables.FeedState) -> None:
+        self._known = state.rows_held if state.complete else 0
+        self._held = state.rows_held
+
+    def is_great(self, rows: int) -> bool:
+        """Whether with these `rows` it is another table by now; it counts as known then."""
+        self._held += rows
+        if not rows or self._held < GREAT_GROWTH * self._known:
+            return False
+        self._known = self._held
+        return True
 
 
 def is_due(resource: Resource, state: tables.FeedState | None, now: datetime, round_s: float) -> bool:

@@ -218,6 +218,18 @@ async def _index_phones(connection: AsyncConnection, feed: str, page: Staged, co
     )
 
 
+async def get_to_know(connection: AsyncConnection, page: Staged) -> None:
+    """Have PostgreSQL see how large the tables of this page have become, inside one transaction.
+
+    It does so by itself within a minute or so. Until then it plans as if they were as before, nearly empty, and looks a
+    caller up by reading through whole indexes.
+    """
+    tables = [page.table, *(["phone_index"] if page.owner_kind else [])]
+    await connection.execute(
+        sql.SQL("analyze {}").format(sql.SQL(", ").join(sql.Identifier("mirror", table) for table in tables))
+    )
+
+
 async def feed_states(
     connection: AsyncConnection, tenant_id: int, feeds: Sequence[str] | None = None
 ) -> dict[str, FeedState]:
