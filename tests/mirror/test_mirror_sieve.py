@@ -52,7 +52,7 @@ async def test_a_row_that_is_no_json_to_postgresql_is_kept_as_text(database: Dat
         assert '"name": 1e-20000' in kept[0]
         assert await it.fetch("select count(*) from servicetitan.forms") == [(ROWS,)]
         told = await it.fetch("select field, kind, detail from mirror.drift where kind = 'value'")
-        assert told == [("row", "value", "no jsonb; it was left out")]
+        assert told == [("row", "value", "no jsonb; it is kept as text")]
 
 
 async def test_numbers_of_a_contact_beside_one_that_cannot_be_stored_lead_to_their_owners(database: Database) -> None:

@@ -15,8 +15,9 @@ _INSTEAD = {
     "timestamp with time zone": "'epoch'",
     "bigint": "0",
     "bigint[]": "'{{}}'",
-    "jsonb": "to_jsonb({column})",  # a text with all that was sent
+    "jsonb": "to_jsonb({column})",
 }
+_KEPT = {"jsonb": "it is kept as text"}
 
 
 class _Column(NamedTuple):
@@ -41,8 +42,8 @@ class _Column(NamedTuple):
 
     def told(self) -> Difference:
         """What is told of its values that cannot be stored."""
-        what = "the row was left out" if self.name in _TELL_APART else "it was left out"
-        return Difference(self.name, "value", f"no {self.kind}; {what}")
+        done = "the row was left out" if self.name in _TELL_APART else "it was left out"
+        return Difference(self.name, "value", f"no {self.kind}; {_KEPT.get(self.kind, done)}")
 
 
 class Sieve:
