@@ -112,9 +112,10 @@ def fill(database_url: str, first: int, last: int) -> None:
         connection.execute(_FILL.format(tenant=TENANT, first=first, last=last - 1, number=_NUMBER).encode())
         for feed in FEEDS:
             connection.execute(
-                "insert into mirror.feeds (tenant_id, feed, max_modified_on, complete, synced_at)"
-                " values (%s, %s, now(), true, now()) on conflict do nothing",
-                (TENANT, feed),
+                "insert into mirror.feeds (tenant_id, feed, max_modified_on, complete, synced_at, rows_held)"
+                " values (%s, %s, now(), true, now(), %s)"
+                " on conflict (tenant_id, feed) do update set rows_held = excluded.rows_held",
+                (TENANT, feed, last),
             )
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute("vacuum analyze")
