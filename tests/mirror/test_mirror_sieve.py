@@ -4,9 +4,11 @@ import json
 from typing import Any
 
 import pytest
-from whole_servicetitan import BY_NAME, ROWS, copy_of, rows_of
+from whole_servicetitan import BY_NAME, ROWS, TENANT, copy_of, rows_of
 
+from trunkline.mirror.health import health
 from trunkline.store.database import Database
+from trunkline.web.words import difference
 
 MOMENT, NUMBER = "no timestamp with time zone", "no bigint"
 UNFIT: list[tuple[str, dict[str, Any], str, tuple[str, str]]] = [
@@ -77,6 +79,16 @@ async def test_the_feed_goes_on_by_the_newest_time_that_is_one(database: Databas
         await it.sync_well()
         stored = await it.fetch("select max_modified_on - %s::timestamptz < interval '1 ms' from mirror.feeds", newest)
         assert stored == [(True,)]
+
+
+async def test_people_are_told_what_stays_out(database: Database) -> None:
+    async with copy_of(database, "customers") as it:
+        it.servicetitan.rows["customers"][1]["createdOn"] = ""
+        await it.sync_well()
+        (customers,) = [one for one in await health(database, TENANT, round_s=60) if one.name == "customers"]
+    (note,) = customers.drift
+    said = "has a value that cannot be stored: no timestamp with time zone; it was left out"
+    assert (note.field, difference(note)) == ("created_on", said)
 
 
 async def test_an_id_without_end_stops_its_feed_with_a_sentence(database: Database) -> None:

@@ -18,7 +18,7 @@ State = Literal["fresh", "late", "failing", "waiting"]
 
 
 class DriftNote(msgspec.Struct, frozen=True):
-    """`field` is a path like ``items[].sku``; `kind` one of field, missing, null, type, word and key."""
+    """`field` is a path like ``items[].sku``; `kind` one of field, missing, null, type, word, key and value."""
 
     field: str
     kind: str
