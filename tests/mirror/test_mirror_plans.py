@@ -67,10 +67,11 @@ async def test_a_lookup_that_was_planned_on_empty_tables_reads_few_entries_of_fu
     await value(database, "select pg_stat_reset()")
     asked = 0
     read: dict[str, int] = {}
-    while not any("phone_index" in name for name in read):  # the server counts about once a second
-        facts = await lookup.facts(TENANT, [number], timezone="UTC")
-        assert facts[number].customers
-        asked += 1
-        await asyncio.sleep(0.2)
-        read = await entries_read(database)
+    async with asyncio.timeout(20):
+        while not any("phone_index" in name for name in read):  # the server counts about once a second
+            facts = await lookup.facts(TENANT, [number], timezone="UTC")
+            assert facts[number].customers
+            asked += 1
+            await asyncio.sleep(0.2)
+            read = await entries_read(database)
     assert {name: times for name, times in read.items() if times > FEW * asked} == {}

@@ -91,9 +91,12 @@ async def test_people_are_told_what_stays_out(database: Database) -> None:
     assert (note.field, difference(note)) == ("created_on", said)
 
 
-async def test_an_id_without_end_stops_its_feed_with_a_sentence(database: Database) -> None:
-    async with copy_of(database, "forms") as it:
+async def test_an_id_without_end_stops_its_feed_with_a_sentence_and_no_other(database: Database) -> None:
+    async with copy_of(database, "forms", "zones") as it:
         it.servicetitan.rows["forms"][1]["id"] = "".join(map(str, range(100_000)))
         problems = await it.sync.sync_once()
         assert set(problems) == {"forms"}
         assert problems["forms"].startswith("ServiceTitan sent a value that cannot be stored (")
+        assert problems["forms"].endswith(".")
+        assert (await it.states())["forms"].error == problems["forms"]
+        assert await it.fetch("select count(*) from servicetitan.zones") == [(ROWS,)]

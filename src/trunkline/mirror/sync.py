@@ -170,7 +170,7 @@ class MirrorSync:
                 await self._store(resource, state, page)
                 if isinstance(page.staged, tables.Staged) and growth.is_great(page.staged.rows):
                     async with self._database.bulk_transaction() as connection:
-                        await tables.get_to_know(connection, page.staged)
+                        await tables.analyze(connection, page.staged)
                 expected = counting.result() if counting.done() else None
                 on_progress(resource.name, page.staged.rows, expected, last=page.last)
         finally:

@@ -142,10 +142,9 @@ def _latest(rows: list[Row]) -> list[Row]:
 
 
 def _newest(sent: list[str]) -> str | None:
-    newest = max(sent, default=None)
-    if newest is not None and (read := moment(newest)) is None:  # one that is none may come behind all others
-        read = max(filter(None, map(moment, sent)), default=None)
-    return None if newest is None or read is None else read.isoformat()
+    # A text that is no time may stand behind all that are.
+    newest = moment(max(sent, default=None)) or max(filter(None, map(moment, sent)), default=None)
+    return newest.isoformat() if newest else None
 
 
 def _lines(rows: Sequence[tuple[object, ...]]) -> bytes:

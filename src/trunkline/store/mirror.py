@@ -218,7 +218,7 @@ async def _index_phones(connection: AsyncConnection, feed: str, page: Staged, co
     )
 
 
-async def get_to_know(connection: AsyncConnection, page: Staged) -> None:
+async def analyze(connection: AsyncConnection, page: Staged) -> None:
     """Have PostgreSQL see how large the tables of this page have become, inside one transaction.
 
     It does so by itself within a minute or so. Until then it plans as if they were as before, nearly empty, and looks a

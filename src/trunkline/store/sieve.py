@@ -32,7 +32,7 @@ class _Column(NamedTuple):
     @property
     def value(self) -> sql.Composed:
         column = sql.Identifier(self.name)
-        instead = sql.SQL(_INSTEAD[self.kind] if self.required and self.kind in _INSTEAD else "null")
+        instead = sql.SQL(_INSTEAD.get(self.kind, "null") if self.required else "null")
         return sql.SQL("case when {valid} then {column}::{kind} else {instead} end").format(
             valid=self.valid,
             column=column,
