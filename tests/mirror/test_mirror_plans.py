@@ -33,7 +33,7 @@ async def sync(database: Database, database_url: str) -> None:
     """A first copy. With the ends of its sessions the server has counted all that they read."""
     others = await sessions(database)
     syncing = await Database.open(database_url)
-    async with shop(syncing, customers=1_500, page_size=500) as it:
+    async with shop(syncing, customers=1_500, page_size=200) as it:  # pages that are prepared here
         await it.sync_well()
     await syncing.close()
     while await sessions(database) > others:  # noqa: ASYNC110 - the server tells nobody
